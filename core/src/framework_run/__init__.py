@@ -1,0 +1,1 @@
+"""The run side: what travels with every run. Standard library only."""

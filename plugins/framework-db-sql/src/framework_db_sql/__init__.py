@@ -1,0 +1,1 @@
+"""Keeps functions, runs, artifacts and events in SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Runs functions as processes of this machine, or inline in the caller's."""

@@ -1,0 +1,1 @@
+"""Entry point of the plugin: hook implementations and import strings only."""

@@ -1,0 +1,1 @@
+"""Stores artifacts by content in a folder."""
