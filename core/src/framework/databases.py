@@ -1,0 +1,216 @@
+"""The interface of a database: where functions, runs, projects, artifacts and events are kept.
+
+It speaks documents (plain JSON mappings), not attrs objects: a document is kept as it came, unknown keys included, and the
+hot path of an inline run builds no object it does not need.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from attrs import Factory, define, frozen
+
+from framework.runtimes import Cursor, Handle
+from framework_run.events import Event
+
+Document = dict[str, Any]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+
+
+@frozen(kw_only=True)
+class Condition:
+    """``field operator value``: ``results.accuracy > 0.9``.
+
+    ``field`` is ``params.KEY``, ``results.KEY``, ``metrics.KEY`` (the last value), ``labels.KEY``, or one of name, state, cause, kind,
+    project, created, ended, duration. ``~`` matches a glob. A run that lacks the field matches nothing but ``!=``.
+    """
+
+    field: str
+    operator: Operator
+    value: str | float | int | bool | None
+
+
+@frozen(kw_only=True)
+class RunQuery:
+    """Which runs, in which order. Times are seconds since the epoch."""
+
+    project: str | None = None
+    name: str | None = None  # a glob where it has *, ? or [
+    states: Sequence[str] = ()
+    labels: Mapping[str, str] = Factory(dict)
+    since: float | None = None  # created at or after
+    until: float | None = None
+    parent: str | None = ""  # "" is top-level runs only, None is every run, a uid is that run's children
+    function: str | None = None  # db://project/name, with or without @sha256:…
+    conditions: Sequence[Condition] = ()
+    order_by: str = "created"  # or a field as in Condition; runs without it come last
+    descending: bool = True
+    limit: int | None = 50
+    offset: int = 0
+
+
+@frozen(kw_only=True)
+class LogChunk:
+    """A piece of a run's output, as the bytes that were written."""
+
+    attempt: int
+    rank: int
+    stream: str
+    time: float
+    data: bytes
+
+
+@define(kw_only=True)
+class ActiveRun:
+    """A run without a final end, and what it takes to go on following it."""
+
+    uid: str
+    document: Document
+    handle: Handle | None
+    cursor: Cursor
+
+
+class Database(ABC):
+    """Functions, runs, projects, artifacts and events.
+
+    Every method is one transaction, safe to call from many processes and threads at once. Errors of the engine underneath come out as
+    `framework.errors.DatabaseError`.
+
+    Args:
+        url: The database's URL, such as ``sqlite:///path`` or ``postgresql://user@host/name``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connections."""
+
+    # Runs
+
+    @abstractmethod
+    def create_run(self, run: Document, *, handle: Handle | None = None) -> None:
+        """Insert a run's document. A uid that is there already is left as it is."""
+
+    @abstractmethod
+    def set_handle(self, uid: str, handle: Handle) -> None:
+        """Keep what `Runtime.submit` returned."""
+
+    @abstractmethod
+    def apply(self, uid: str, events: Sequence[Event], *, cursor: Cursor | None = None) -> Document:
+        """Apply events to a run by the merge rule (`framework.engine.apply`), with the reader's cursor, in one transaction.
+
+        Returns:
+            The run's document afterwards.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+
+    @abstractmethod
+    def run(self, uid: str) -> Document:
+        """The run whose uid is, or begins with, ``uid``.
+
+        Raises:
+            NotFound: There is none.
+            Ambiguous: There are several.
+        """
+
+    @abstractmethod
+    def runs(self, query: RunQuery) -> list[Document]:
+        """The runs that fit."""
+
+    @abstractmethod
+    def count_runs(self, query: RunQuery) -> int:
+        """How many there are that fit, regardless of limit and offset."""
+
+    @abstractmethod
+    def active_runs(self, kind: str | None = None) -> list[ActiveRun]:
+        """Runs that have not ended, and ended ones whose end is provisional."""
+
+    @abstractmethod
+    def active_run(self, uid: str) -> ActiveRun:
+        """One run with its handle and cursor, ended or not."""
+
+    @abstractmethod
+    def delete_runs(self, uids: Iterable[str]) -> int:
+        """Delete runs with their events, logs, metrics and children; returns how many runs are gone."""
+
+    @abstractmethod
+    def log(self, uid: str, *, attempt: int | None = None, after: int = 0) -> Iterator[LogChunk]:
+        """The output of a run in order, from the ``after``-th chunk on; of the last attempt unless told."""
+
+    @abstractmethod
+    def metric(self, uid: str, key: str, *, attempt: int | None = None) -> list[tuple[int, float, float]]:
+        """The points of a metric: (step, value, time), in order of step and time."""
+
+    # Functions
+
+    @abstractmethod
+    def put_function(self, function: Document) -> str:
+        """Keep a version (``status.version`` is its hash) and move ``latest`` to it; the same version twice is one.
+
+        Returns:
+            The version.
+        """
+
+    @abstractmethod
+    def function(self, project: str, name: str, *, tag: str = "latest", version: str | None = None) -> Document:
+        """One version by tag, or by hash or its unique beginning; ``status.tags`` filled in.
+
+        Raises:
+            NotFound: There is none.
+        """
+
+    @abstractmethod
+    def functions(self, project: str | None = None) -> list[Document]:
+        """The latest version of every function."""
+
+    @abstractmethod
+    def function_history(self, project: str, name: str) -> list[Document]:
+        """Every version of a function, the latest first."""
+
+    @abstractmethod
+    def tag_function(self, project: str, name: str, version: str, tag: str) -> None:
+        """Move a tag to a version."""
+
+    @abstractmethod
+    def delete_function(self, project: str, name: str, *, version: str | None = None) -> int:
+        """Delete a function, or one version; returns how many versions are gone."""
+
+    # Artifacts
+
+    @abstractmethod
+    def artifacts(
+        self, *, project: str | None = None, run: str | None = None, key: str | None = None, limit: int | None = 100
+    ) -> list[Document]:
+        """Artifacts, the newest first. They are recorded by `apply`."""
+
+    @abstractmethod
+    def artifact(self, project: str, key: str, *, tag: str = "latest", digest: str | None = None) -> Document:
+        """One artifact.
+
+        Raises:
+            NotFound: There is none.
+        """
+
+    # Projects
+
+    @abstractmethod
+    def put_project(self, project: Document) -> None:
+        """Create or replace a project."""
+
+    @abstractmethod
+    def project(self, name: str) -> Document:
+        """One project. ``default`` always exists.
+
+        Raises:
+            NotFound: There is none.
+        """
+
+    @abstractmethod
+    def projects(self) -> list[Document]:
+        """Every project, by name."""

@@ -1,0 +1,86 @@
+"""Run: one call of a Function, and everything that is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import Factory, define
+
+from framework.models.causes import Cause, State
+
+
+@define(kw_only=True)
+class RunMetadata:
+    """Which run it is."""
+
+    uid: str  # UUIDv7 (RFC 9562): sorts by time of creation
+    name: str
+    project: str = "default"
+    labels: dict[str, str] = Factory(dict)
+
+
+@define(kw_only=True)
+class RunSpec:
+    """What was asked for; nothing of it changes after submission."""
+
+    kind: str = "local"
+    function: str = ""  # db://project/name@sha256:…
+    handler: str = ""
+    command: list[str] = Factory(list)
+    params: dict[str, Any] = Factory(dict)
+    inputs: dict[str, str] = Factory(dict)  # name to path or URI
+    returns: list[str] = Factory(list)
+    artifact_path: str = ""
+    timeouts: dict[str, float] = Factory(dict)
+    parent: str = ""  # uid of the run that opened this one
+
+
+@define(kw_only=True)
+class Attempt:
+    """One start of the run; the last one is the run's own state."""
+
+    number: int = 1
+    state: State = "created"
+    cause: Cause | None = None
+    message: str = ""
+    provisional: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
+    started: float | None = None
+    ended: float | None = None
+    host: str = ""
+    pid: int | None = None
+    results: dict[str, Any] = Factory(dict)  # of an attempt that a retry has fenced
+    metrics: dict[str, float] = Factory(dict)
+
+
+@define(kw_only=True)
+class RunStatus:
+    """What has become of it. Times are seconds since the epoch, UTC."""
+
+    state: State = "created"
+    cause: Cause | None = None
+    message: str = ""  # one line of evidence
+    advice: str = ""
+    traceback: str = ""  # the user's own frames
+    provisional: bool = False  # the end was inferred by an observer
+    attempts: list[Attempt] = Factory(list)
+    results: dict[str, Any] = Factory(dict)
+    metrics: dict[str, float] = Factory(dict)  # the last value of each
+    artifacts: dict[str, dict[str, Any]] = Factory(dict)  # key to {uri, type, format, digest, size, metadata}
+    environment: dict[str, Any] = Factory(dict)
+    peak: dict[str, float] = Factory(dict)  # memory in bytes, cpu in seconds
+    progress: dict[str, Any] = Factory(dict)
+    gaps: list[str] = Factory(list)  # what is missing, said
+    created: float | None = None
+    started: float | None = None
+    ended: float | None = None
+
+
+@define(kw_only=True)
+class Run:
+    """``{metadata, spec, status}``."""
+
+    metadata: RunMetadata
+    spec: RunSpec = Factory(RunSpec)
+    status: RunStatus = Factory(RunStatus)

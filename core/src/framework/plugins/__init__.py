@@ -1,0 +1,1 @@
+"""Plugins: what they may register, and the manager that finds them."""

@@ -1,0 +1,65 @@
+"""The hook specifications: every door that a plugin can use.
+
+A plugin is a distribution with an entry point in the group ``framework`` whose value is a light module with functions decorated by
+`hookimpl`. Registration hooks return what a user picks by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
+
+PROJECT = "framework"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def framework_runtimes() -> Iterable[RuntimeKind]:  # type: ignore[empty-body]
+    """Register kinds of runtime.
+
+    Called once, when a kind is first looked up or listed. Must import nothing heavy.
+
+    Returns:
+        The kinds, each with the targets of its classes.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_runtimes():
+        ...     return [RuntimeKind(name="ssh", summary="Runs on a host by SSH", runtime="framework_runtime_ssh.runtime:SshRuntime")]
+    """
+
+
+@hookspec
+def framework_databases() -> Iterable[DatabaseScheme]:  # type: ignore[empty-body]
+    """Register URL schemes of databases.
+
+    Called once, when a database is first opened. Must import nothing heavy.
+
+    Returns:
+        The schemes, each with the target of its `framework.databases.Database`.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_databases():
+        ...     return [DatabaseScheme(scheme="sqlite", target="framework_db_sql.database:SqlDatabase")]
+    """
+
+
+@hookspec
+def framework_storages() -> Iterable[StorageScheme]:  # type: ignore[empty-body]
+    """Register URL schemes of storages.
+
+    Called once, when a storage is first opened. Must import nothing heavy.
+
+    Returns:
+        The schemes, each with the target of its `framework.storages.Storage`.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_storages():
+        ...     return [StorageScheme(scheme="file", target="framework_storage_file.storage:FileStorage")]
+    """

@@ -1,0 +1,49 @@
+"""What a registration hook returns: a name and where the class behind it is, so that nothing heavy is imported to list it.
+
+A ``target`` is ``"module:Class"``.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from framework.runtimes import Capability
+
+
+@frozen(kw_only=True)
+class RuntimeKind:
+    """A kind of runtime.
+
+    Args:
+        name: The kind, as in ``--kind NAME``.
+        summary: One line for ``framework plugins``.
+        runtime: Target of a `framework.runtimes.Runtime`.
+        options: Target of the attrs class of the kind's own options; empty for a kind without.
+        capabilities: What it can do; the conformance kit skips the rest by name.
+    """
+
+    name: str
+    summary: str
+    runtime: str
+    options: str = ""
+    capabilities: frozenset[Capability] = frozenset()
+
+
+@frozen(kw_only=True)
+class DatabaseScheme:
+    """A URL scheme of databases, and the target of its `framework.databases.Database`."""
+
+    scheme: str
+    target: str
+
+
+@frozen(kw_only=True)
+class StorageScheme:
+    """A URL scheme of storages, the target of its `framework.storages.Storage`, and its run side.
+
+    ``runside`` is the dotted name of the plugin's subpackage that travels with runs (empty: none).
+    """
+
+    scheme: str
+    target: str
+    runside: str = ""

@@ -1,0 +1,122 @@
+"""The interface of a runtime: how a kind starts, watches and ends runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from attrs import Factory, define, frozen
+
+from framework.models import Function
+from framework_run.events import Event
+
+Handle = dict[str, Any]
+"""What it takes to find a submitted run again from another process: JSON, with ``kind`` and ``version``."""
+
+Cursor = dict[str, Any]
+"""How far a follower has read: JSON, the carrier's own; empty at the beginning."""
+
+Capability = Literal["inline", "process", "detach", "abort", "timeout", "requirements", "limits", "deploy", "map"]
+
+
+@define(kw_only=True)
+class Submission:
+    """A run, planned and self-contained (docs/architecture.md, "Submission, version 1").
+
+    ``document`` is what the runner reads. ``function`` and ``archive`` are for the planning side.
+    """
+
+    document: dict[str, Any]
+    function: Function
+    callable: Any = None  # the live function object, for a runtime that can call it inline
+
+    @property
+    def uid(self) -> str:
+        """The run's uid."""
+        return str(self.document["run"]["uid"])
+
+
+@frozen(kw_only=True)
+class Observation:
+    """What a backend says of a run at one moment.
+
+    ``alive`` is None where it cannot be told now (no connection): nothing is concluded from that.
+    ``end`` is the end that the backend's own evidence suggests (state, cause, message, advice), provisional.
+    """
+
+    alive: bool | None
+    end: Mapping[str, Any] | None = None
+
+
+@frozen(kw_only=True)
+class Finding:
+    """One line of a preflight: what was asked, whether it is so, how to mend it."""
+
+    subject: str
+    ok: bool
+    message: str = ""
+    advice: str = ""
+
+
+@define(kw_only=True)
+class RuntimeContext:
+    """What the engine gives a runtime: the folders it may use."""
+
+    home: str  # FRAMEWORK_HOME
+    settings: Mapping[str, Any] = Factory(dict)
+
+
+class Runtime(ABC):
+    """One kind of place where a Function runs.
+
+    Args:
+        context: The folders and settings of this installation.
+    """
+
+    def __init__(self, context: RuntimeContext) -> None:
+        self.context = context
+
+    @abstractmethod
+    def validate(self, function: Function) -> None:
+        """Check offline that this kind can run the function.
+
+        Raises:
+            UsageError: It cannot; the message names the field.
+        """
+
+    def preflight(self, function: Function | None = None) -> list[Finding]:  # noqa: ARG002
+        """Ask the backend what is missing; empty when there is nothing to ask."""
+        return []
+
+    @abstractmethod
+    def render(self, submission: Submission) -> Any:
+        """What the runtime would create, as a JSON document; pure."""
+
+    @abstractmethod
+    def submit(self, submission: Submission) -> Handle:
+        """Start it and return at once.
+
+        Raises:
+            BackendError: It was not started; nothing is left behind.
+        """
+
+    @abstractmethod
+    def observe(self, handle: Handle) -> Observation:
+        """What the backend says of it now."""
+
+    @abstractmethod
+    def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
+        """Batches of events after ``cursor``, each with the cursor behind it.
+
+        With ``wait`` it goes on until the final end has been given or the producer is gone, and gives an empty batch at least
+        every half second, so that the caller can look at the clock; without, it stops at what is there now.
+        """
+
+    @abstractmethod
+    def cancel(self, handle: Handle, grace: float) -> None:
+        """Ask it to end, and end it after ``grace`` seconds (0: at once). Returns at once; the end comes as an event."""
+
+    @abstractmethod
+    def cleanup(self, handle: Handle) -> None:
+        """Remove what the run left at the backend. Called only after its records are in the database."""
