@@ -1,0 +1,1 @@
+"""``framework function``: look at functions and their versions."""

@@ -1,0 +1,88 @@
+"""``framework run``: from words to a request, and from an ended run to an exit status."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from framework.cli.documents import complete_run
+from framework.cli.options import key_values
+from framework.cli.output import following, note, say, write_json, write_yaml
+from framework.cli.reporting import INTERRUPTED
+from framework.cli.run.flags import GIVEN
+from framework.cli.run.live import Live
+from framework.cli.run.overrides import overrides, parameters_of_file
+from framework.cli.run.parsing import WORDS, RunCommand, SectionOption
+from framework.cli.run.summary import next_commands, summary
+from framework.cli.text import seconds
+from framework.cli.uids import short
+from framework.errors import UsageError
+
+if TYPE_CHECKING:
+    from framework.databases import Document
+    from framework.engine.plan import Planned, RunRequest
+    from framework.engine.session import Session
+
+_what = partial(click.option, cls=SectionOption, section="What is run")
+_needs = partial(click.option, cls=SectionOption, section="What it needs")
+_how = partial(click.option, cls=SectionOption, section="How")
+
+
+@click.command("run", cls=RunCommand, options_metavar="[OPTIONS] [-- ARGS]")
+@click.argument("target", required=False)
+@click.argument("extra", nargs=-1, metavar="")
+@_what("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; read by its annotation.")
+@_what("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file; -p and flags win over it.")
+@_what("-i", "--input", "inputs", multiple=True, metavar="NAME=PATH", help="An input: a path or a URI.")
+@_what("--returns", multiple=True, metavar="NAME", help="What a returned value is called; several for a tuple.")
+@_what("--handler", default="", metavar="NAME", help="The function, where the target does not name it.")
+@_what("--name", metavar="NAME", help="The run's name.  [default: the function's]")
+@_what("--project", metavar="NAME", help="The project.  [default: the setting `project`]")
+@_what("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the run.")
+@_needs("--kind", metavar="KIND", help="The kind of runtime.  [default: local]")
+@_needs("--image", metavar="IMAGE", help="The container image.")
+@_needs("--request", "requests", multiple=True, metavar="RESOURCE=QUANTITY", help="As cpu=500m, memory=2Gi.")
+@_needs("--limit", "limits", multiple=True, metavar="RESOURCE=QUANTITY", help="As memory=4Gi.")
+@_needs("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the environment.")
+@_needs("--requirement", "requirements", multiple=True, metavar="PEP508", help="A package that the run needs.")
+@_needs("--timeout", metavar="SPAN", help="End it after 90 (seconds), 5m or 1h30m.")
+@_needs("--workdir", metavar="FOLDER", help="Where it runs.")
+@_needs("--artifact-path", metavar="URL", help="Where its artifacts go.")
+@_needs("--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="Any field of the spec; the value is YAML.")
+@_needs("-o", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the kind; the value is YAML.")
+@_how("--watch/--detach", default=True, help="Wait for the end and print the output, or print the uid and return.")
+@_how("--dry-run", is_flag=True, help="Print what would be sent and created; run nothing.")
+@_how("--json", "as_json", is_flag=True, help="Write the ended run to standard output, and nothing else.")
+@_how("--pdb", is_flag=True, help="Run in this process, under the debugger when it fails.")
+@click.pass_context
+def run(ctx: click.Context, **given: Any) -> None:
+    """Run a function, a script or a command, and track it.
+
+    TARGET is FILE.py:FUNCTION, a script FILE.py, a folder, or a function that is kept (db://project/name). With the name of a
+    function, `framework run FILE.py:FUNCTION --help` shows its parameters as flags. What is behind -- goes to a script as it
+    is; without a TARGET it is the command to run.
+    """
+    if given["extra"]:
+        word = given["extra"][0]
+        raise UsageError(
+            f"{word!r} is one word too many",
+            advice=f"Arguments of a script go behind --: framework run {given['target']} -- {word}",
+        )
+    if given["pdb"] and not given["watch"]:
+        raise UsageError("--pdb needs somebody who watches", advice="Leave out --detach.")
+    from framework.engine.plan import plan
+    from framework.engine.session import current
+
+    session = current()
+    planned = plan(session, request(ctx, given))
+    if given["dry_run"]:
+        _show_plan(session, planned, as_json=given["as_json"])
+    elif given["watch"]:
+        ctx.exit(_watch(session, planned, as_json=given["as_json"]))
+    else:
+        _detach(session, planned, as_json=given["as_json"])

@@ -1,0 +1,76 @@
+"""What a run prints while it runs: the user's output as it was printed, and progress where somebody looks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from framework.cli.text import clip, one_line
+
+if TYPE_CHECKING:
+    from framework_run.events import Event
+
+_EVERY: Final = 0.1  # seconds between two drawings of the progress line
+
+
+class Live:
+    """Takes a run's events and prints what is for people.
+
+    Args:
+        apart: The user's output goes to standard error, because standard output is for one JSON document.
+    """
+
+    def __init__(self, *, apart: bool) -> None:
+        self._out: BinaryIO | None = sys.stderr.buffer if apart else sys.stdout.buffer
+        self._err: BinaryIO | None = sys.stderr.buffer
+        self._terminal = sys.stderr.isatty()
+        self._drawn = False
+        self._next = 0.0
+        self._owner = ""
+
+    def __call__(self, event: Event) -> None:
+        """Print one event, if there is something to print."""
+        if event["kind"] == "log":
+            self._log(event["data"])
+        elif event["kind"] == "progress" and self._terminal:
+            self._progress(event["data"])
+
+    def close(self) -> None:
+        """Take the progress line away."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._drawn = False
+
+    def _log(self, data: dict[str, Any]) -> None:
+        self.close()
+        content = str(data.get("text", "")).encode("utf-8", "surrogateescape")
+        if data.get("stream") == "stdout":
+            self._out = _write(self._out, content)
+        else:
+            self._err = _write(self._err, content)
+
+    def _progress(self, data: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY
+        done, total = data.get("done"), data.get("total")
+        amount = f"{done}/{total}" if total else str(done)
+        words = [amount, data.get("unit") or "", data.get("text") or ""]
+        sys.stderr.write("\r\x1b[2K" + clip(one_line(" ".join(word for word in words if word)), 79))
+        sys.stderr.flush()
+        self._drawn = True
+
+
+def _write(stream: BinaryIO | None, content: bytes) -> BinaryIO | None:
+    """Write at once. A reader that has gone ends the printing, not the run: then None is returned, else the stream."""
+    if stream is None:
+        return None
+    try:
+        stream.write(content)
+        stream.flush()
+    except BrokenPipeError:
+        return None
+    return stream

@@ -1,0 +1,60 @@
+"""What is said of a run when it has ended: its state, what it gave, or what killed it, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from framework.cli.documents import seconds_taken
+from framework.cli.output import state_cell, styled
+from framework.cli.text import duration, one_line, pairs
+
+if TYPE_CHECKING:
+    from framework.databases import Document
+
+_FRAMES: Final = 30  # lines of the user's traceback
+_WIDTH: Final = 100
+
+
+def summary(run: Document) -> Iterator[str]:
+    """The lines for standard error.
+
+    Args:
+        run: The complete document of the ended run.
+    """
+    from framework.documents.numbers import decode
+
+    status = run["status"]
+    taken = seconds_taken(run)
+    spent = f" in {duration(taken)}" if taken is not None else ""
+    yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
+    if status["traceback"]:
+        yield from _frames(status["traceback"])
+    if status["message"]:
+        yield f"  {one_line(status['message'])}"
+    if status["advice"]:
+        yield f"  {one_line(status['advice'])}"
+    if status["results"]:
+        yield f"  results    {pairs(decode(status['results']), _WIDTH)}"
+    if status["metrics"]:
+        yield f"  metrics    {pairs(decode(status['metrics']), _WIDTH)}"
+    if status["artifacts"]:
+        yield f"  artifacts  {', '.join(one_line(key) for key in status['artifacts'])}"
+    for gap in status["gaps"]:
+        yield f"  missing    {one_line(gap)}"
+
+
+def _frames(text: str) -> Iterator[str]:
+    lines = text.rstrip("\n").splitlines()
+    if len(lines) > _FRAMES:
+        half = _FRAMES // 2
+        lines = [*lines[:half], f"  … {len(lines) - 2 * half} more lines …", *lines[-half:]]
+    yield from (f"  {line}" for line in lines)
+
+
+def next_commands(run: Document, uid: str) -> list[str]:
+    """What to type next."""
+    commands = [f"framework runs show {uid}"]
+    if run["status"]["artifacts"]:
+        commands.append(f"framework artifacts list --run {uid}")
+    return commands

@@ -1,0 +1,1 @@
+"""``framework runs``: look at what has run."""

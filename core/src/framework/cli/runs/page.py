@@ -1,0 +1,156 @@
+"""A run on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from framework.cli.documents import seconds_taken
+from framework.cli.output import heading, state_cell, styled
+from framework.cli.runs.tree import tree
+from framework.cli.tables import width
+from framework.cli.text import duration, moment, one_line, pairs, size, sparkline, value
+
+if TYPE_CHECKING:
+    from framework.databases import Database, Document
+
+_CHILDREN: Final = 50
+_FACTS: Final = 12  # of the environment
+_LONG: Final = 100  # characters of a value
+
+
+def page(database: Database, run: Document) -> Iterator[str]:
+    """The lines of a run's page.
+
+    Args:
+        database: Where its metrics and children are.
+        run: The complete document.
+    """
+    from framework.documents.numbers import decode
+
+    status = run["status"]
+    yield from _title(run)
+    yield from _why(status)
+    yield from _part("Parameters", _values(decode(run["spec"]["params"])))
+    yield from _part("Inputs", _values(run["spec"]["inputs"]))
+    yield from _part("Results", _values(decode(status["results"])))
+    yield from _part("Metrics", _metrics(database, run["metadata"]["uid"], decode(status["metrics"])))
+    yield from _part("Artifacts", [(key, _artifact(content)) for key, content in status["artifacts"].items()])
+    children = tree(database, run["metadata"]["uid"], _CHILDREN)
+    if children:
+        yield from ["", heading("Children"), *(f"  {line}" for line in children)]
+    if len(status["attempts"]) > 1:
+        yield from _part("Attempts", [(str(each.get("number", 1)), _attempt(each)) for each in status["attempts"]])
+    yield from _part("Environment", _environment(decode(status["environment"])))
+    if status["gaps"]:
+        yield from ["", heading("Missing"), *(f"  {one_line(gap)}" for gap in status["gaps"])]
+
+
+def _title(run: Document) -> Iterator[str]:
+    metadata, spec, status = run["metadata"], run["spec"], run["status"]
+    taken = seconds_taken(run)
+    progress = _progress(status["progress"]) if status["state"] == "running" else ""
+    spent = f" in {duration(taken)}" if taken is not None and status["ended"] is not None else ""
+    spent = f" for {duration(taken)}" if taken is not None and not spent else spent
+    yield f"{heading(one_line(metadata['name']))}  {styled(state_cell(run))}{spent}{progress}"
+    yield ""
+    rows = [
+        ("uid", metadata["uid"]),
+        ("project", metadata["project"]),
+        ("labels", pairs(metadata["labels"], _LONG)),
+        ("function", spec["function"]),
+        ("runs", spec["handler"] or " ".join(spec["command"])),
+        ("kind", spec["kind"]),
+        ("parent", spec["parent"]),
+        ("created", moment(status["created"])),
+        ("started", moment(status["started"])),
+        ("ended", moment(status["ended"])),
+        ("peak", _peak(status["peak"])),
+    ]
+    yield from _rows([(name, text) for name, text in rows if text and text != "-"])
+
+
+def _why(status: Mapping[str, Any]) -> Iterator[str]:
+    if not (status["message"] or status["advice"] or status["traceback"]):
+        return
+    yield ""
+    yield heading("Why")
+    if status["message"]:
+        yield f"  {one_line(status['message'])}"
+    if status["advice"]:
+        yield f"  {click.style(one_line(status['advice']), italic=True)}"
+    if status["traceback"]:
+        yield ""
+        yield from (f"  {line}" for line in status["traceback"].rstrip("\n").splitlines())
+
+
+def _values(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, value(content, _LONG)) for key, content in mapping.items()]
+
+
+def _metrics(database: Database, uid: str, last: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for key, final in last.items():
+        points = database.metric(uid, key)
+        course = sparkline([number for _, number, _ in points]) if len(points) > 1 else ""
+        count = f"({len(points):,} points)" if len(points) > 1 else ""
+        rows.append((key, "  ".join(part for part in (f"{value(final):<12}", course, count) if part).rstrip()))
+    return rows
+
+
+def _artifact(content: Mapping[str, Any]) -> str:
+    kind = " ".join(dict.fromkeys(word for word in (content.get("type", ""), content.get("format", "")) if word))
+    return "  ".join(
+        part for part in (f"{kind:<16}", f"{size(content.get('size')):>10}", content.get("uri", "")) if part
+    )
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    words = [styled(state_cell({"status": attempt})), one_line(attempt.get("message", ""))]
+    started, ended = attempt.get("started"), attempt.get("ended")
+    if started is not None and ended is not None:
+        words.insert(1, duration(ended - started))
+    return "  ".join(word for word in words if word)
+
+
+def _environment(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for key, fact in facts.items():
+        if isinstance(fact, (list, dict)) and len(fact) > 3:  # noqa: PLR2004  more would not be a summary
+            rows.append((key, f"{len(fact)} (all with --json)"))
+        elif fact not in (None, "", [], {}):
+            rows.append((key, value(fact, _LONG)))
+    return rows[:_FACTS]
+
+
+def _peak(peak: Mapping[str, Any]) -> str:
+    words = []
+    if "memory" in peak:
+        words.append(f"memory {size(peak['memory'])}")
+    if "cpu" in peak:
+        words.append(f"CPU {duration(peak['cpu'])}")
+    return ", ".join(words)
+
+
+def _progress(progress: Mapping[str, Any]) -> str:
+    done, total = progress.get("done"), progress.get("total")
+    if done is None:
+        return ""
+    amount = f"{done}/{total}" if total else f"{done}"
+    return "  " + " ".join(word for word in (amount, progress.get("unit") or "", progress.get("text") or "") if word)
+
+
+def _part(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield heading(title)
+        yield from _rows(rows)
+
+
+def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    names = [one_line(name) for name, _ in rows]
+    room = max(width(name) for name in names)
+    for name, (_, text) in zip(names, rows, strict=True):
+        yield f"  {name}{' ' * (room - width(name))}  {text}"
