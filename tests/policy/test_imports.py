@@ -1,0 +1,91 @@
+"""Rules about imports that are about names: what the run side may use, and which doors a plugin may take.
+
+Which module may import which is in pyproject.toml, for import-linter.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+LONGEST_HANDLER = 3_000  # lines of ours in a handler's process
+RUN_SIDE_ONLY = {"framework_run"}
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str, list[str], int]]:
+    """Every import of a file: line, module, names taken from it, level of a relative import."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, [], 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or "", [alias.name for alias in node.names], node.level
+
+
+def _foreign(path: Path, allowed: set[str]) -> list[str]:
+    return [
+        f"{path}:{line}: {module}"
+        for line, module, _, level in _imports(path)
+        if level == 0 and module.split(".")[0] not in allowed | set(sys.stdlib_module_names)
+    ]
+
+
+def test_the_run_side_uses_the_standard_library_only(root: Path) -> None:
+    package = root / "core/src/framework_run"
+    facade = package / "facade"
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        # The facade is what a handler imports as `framework`: it may name itself.
+        found += _foreign(path, RUN_SIDE_ONLY | ({"framework"} if path.is_relative_to(facade) else set()))
+    assert found == []
+
+
+def test_the_run_side_of_a_plugin_travels_alone(root: Path) -> None:
+    found = []
+    for folder in sorted((root / "plugins").glob("*/src/*/runside")):
+        for path in sorted(folder.rglob("*.py")):
+            found += _foreign(path, RUN_SIDE_ONLY)
+            depth = len(path.relative_to(folder).parts)
+            found += [f"{path}:{line}: leaves runside" for line, _, _, level in _imports(path) if level > depth]
+    assert found == []
+
+
+def test_plugins_take_public_doors_only(root: Path) -> None:
+    found = []
+    for path in sorted((root / "plugins").glob("*/src/**/*.py")):
+        for line, module, names, level in _imports(path):
+            if level or module.split(".")[0] not in {"framework", "framework_run"}:
+                continue
+            private = [part for part in [*module.split("."), *names] if part.startswith("_") and part != "__version__"]
+            found += [f"{path.relative_to(root)}:{line}: {module} {part}" for part in private]
+    assert found == []
+
+
+_LINES_OF_A_HANDLER = """
+import sys
+from framework_run import handler, context, slot, channel
+own = [module.__file__ for name, module in sorted(sys.modules.items()) if name.split(".")[0] == "framework_run"]
+print(sum(open(path, "rb").read().count(b"\\n") for path in own if path))
+"""
+
+
+def test_a_handler_process_imports_little_of_ours(root: Path) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(root / 'core/src')!r}){_LINES_OF_A_HANDLER}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(ended.stdout) <= LONGEST_HANDLER
+
+
+def test_the_whole_run_side_is_small(root: Path) -> None:
+    size = sum(path.read_bytes().count(b"\n") for path in (root / "core/src/framework_run").rglob("*.py"))
+    assert size <= 2 * LONGEST_HANDLER
