@@ -27,7 +27,10 @@ _PATIENCE: Final = 5.0  # seconds beyond the grace, for the end to be written
 @click.option("--now", is_flag=True, help="End them at once, without asking.")
 @json_option
 def abort(uids: tuple[str, ...], now: bool, as_json: bool) -> None:
-    """Ask runs to end, and end them if they have not done so after ten seconds."""
+    """Ask runs to end, and end them if they do not.
+
+    A run has ten seconds to end by itself.
+    """
     session = collected()
     grace = 0.0 if now else _GRACE
     asked = [_ask(session, session.database.run(uid), grace) for uid in uids]

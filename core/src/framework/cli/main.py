@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from framework.cli.index import GROUPS, ROOT
 from framework.cli.lazy import LazyGroup
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-_COMPLETE = "_FRAMEWORK_COMPLETE"
+HELP: Final = ["-h", "--help"]
+_COMPLETE: Final = "_FRAMEWORK_COMPLETE"
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -28,7 +28,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
     cls=LazyGroup,
     table=ROOT,
     groups=GROUPS,
-    context_settings=SETTINGS,
+    context_settings={"help_option_names": HELP, "max_content_width": 110},
     epilog="Start with `framework run FILE.py:FUNCTION`, then `framework runs list`.",
 )
 @click.option("--no-plugins", is_flag=True, help="Load no plugin.")

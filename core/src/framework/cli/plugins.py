@@ -15,7 +15,7 @@ _COLORS = {"loaded": "green", "failed": "red", "incompatible": "yellow", "blocke
 @click.command("plugins")
 @json_option
 def plugins(as_json: bool) -> None:
-    """List the plugins, what each registers, and why one does not work."""
+    """List the plugins, and why one does not work."""
     import attrs
 
     found = opened().plugins.report()

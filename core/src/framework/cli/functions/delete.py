@@ -16,7 +16,10 @@ from framework.errors import NotFound
 @project_option
 @yes_option
 def delete(name: str, project: str | None, yes: bool) -> None:
-    """Delete a function with all its versions, or, as name:tag or name@sha256:…, one version. Its runs are kept."""
+    """Delete a function, or one version of it. Its runs are kept.
+
+    NAME is a name, for all its versions, or name:tag or name@sha256:… for one.
+    """
     session = opened()
     uri = reference(session, name, project)
     version = None

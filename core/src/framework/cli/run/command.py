@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from framework.cli.uids import short
 from framework.errors import UsageError
 
 if TYPE_CHECKING:
-    from framework.databases import Document
     from framework.engine.plan import Planned, RunRequest
     from framework.engine.session import Session
 
@@ -63,9 +63,9 @@ _how = partial(click.option, cls=SectionOption, section="How")
 def run(ctx: click.Context, **given: Any) -> None:
     """Run a function, a script or a command, and track it.
 
-    TARGET is FILE.py:FUNCTION, a script FILE.py, a folder, or a function that is kept (db://project/name). With the name of a
-    function, `framework run FILE.py:FUNCTION --help` shows its parameters as flags. What is behind -- goes to a script as it
-    is; without a TARGET it is the command to run.
+    TARGET is FILE.py:FUNCTION, a script FILE.py, a folder, or a function that is kept (db://project/name).
+    `framework run FILE.py:FUNCTION --help` shows the function's parameters as flags. What is behind -- goes
+    to a script as it is; without a TARGET it is the command to run.
     """
     if given["extra"]:
         word = given["extra"][0]
@@ -86,3 +86,97 @@ def run(ctx: click.Context, **given: Any) -> None:
         ctx.exit(_watch(session, planned, as_json=given["as_json"]))
     else:
         _detach(session, planned, as_json=given["as_json"])
+
+
+def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
+    """What is asked for, from the words of the command line."""
+    from framework.engine.plan import RunRequest
+
+    words = ctx.meta[WORDS]
+    if not given["target"] and not words:
+        raise UsageError("what shall be run?", advice="Name it: framework run FILE.py:FUNCTION, or -- COMMAND.")
+    raw = {**key_values(given["params"], "-p"), **ctx.meta.get(GIVEN, {})}
+    typed = parameters_of_file(given["params_file"]) if given["params_file"] else {}
+    return RunRequest(
+        target=given["target"] or "",
+        command=words or [],
+        handler=given["handler"],
+        params={**typed, **raw},
+        raw=sorted(raw),
+        inputs=key_values(given["inputs"], "-i"),
+        returns=[name.strip() for word in given["returns"] for name in word.split(",")],
+        name=given["name"] or "",
+        project=given["project"] or "",
+        labels=key_values(given["labels"], "--label"),
+        kind=given["kind"] or "",
+        overrides=_overrides(given),
+        timeouts={"run": seconds(given["timeout"])} if given["timeout"] else {},
+        artifact_path=given["artifact_path"] or "",
+        pdb=given["pdb"],
+    )
+
+
+def _overrides(given: dict[str, Any]) -> dict[str, Any]:
+    names = ("image", "requests", "limits", "env", "requirements", "workdir", "settings", "options")
+    return overrides(**{name: given[name] for name in names})
+
+
+def _show_plan(session: Session, planned: Planned, *, as_json: bool) -> None:
+    from framework.engine.execute import dry_run
+
+    document = dry_run(session, planned)
+    if as_json:
+        write_json(document)
+    else:
+        say(write_yaml(document))
+        note("Nothing was run.")
+
+
+def _detach(session: Session, planned: Planned, *, as_json: bool) -> None:
+    from framework.engine.execute import execute
+
+    document = complete_run(execute(session, planned, watch=False))
+    uid = document["metadata"]["uid"]
+    if as_json:
+        write_json(document)
+    else:
+        say(uid)
+        following(f"framework logs -f {uid}", f"framework runs show {uid}")
+
+
+def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
+    """Run it to its end; returns the exit status."""
+    from framework.engine.execute import execute
+
+    live = Live(apart=as_json)
+    with _interrupts() as interrupts:
+        try:
+            document = complete_run(execute(session, planned, on_event=live))
+        finally:
+            live.close()
+    if as_json:
+        write_json(document)
+    for line in summary(document):
+        note(line)
+    if not as_json:
+        following(*next_commands(document, short(session.database, document["metadata"]["uid"])))
+    state = document["status"]["state"]
+    if state == "aborted" and interrupts:
+        return INTERRUPTED
+    return 0 if state == "completed" else 1
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Collect the Ctrl-C's that are pressed inside, and let each raise KeyboardInterrupt as always."""
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.argument("uids", nargs=-1, required=True, metavar="UID UID...")
 @json_option
 def compare(uids: tuple[str, ...], as_json: bool) -> None:
-    """Show runs side by side: state, function, parameters, results, metrics, duration. What differs is highlighted."""
+    """Show runs side by side, and what differs.
+
+    State, function, parameters, inputs, results, metrics and duration; what differs is marked.
+    """
     database = collected().database
     runs = [complete_run(database.run(uid)) for uid in uids]
     names = [run["metadata"]["uid"] for run in runs]

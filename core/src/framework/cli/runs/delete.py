@@ -15,7 +15,10 @@ from framework.models.causes import ENDED
 @click.argument("uids", nargs=-1, required=True, metavar="UID...")
 @yes_option
 def delete(uids: tuple[str, ...], yes: bool) -> None:
-    """Delete runs with their logs, metrics and child runs; the content of their artifacts is kept."""
+    """Delete runs with their logs and metrics.
+
+    Their child runs go with them; the content of their artifacts is kept.
+    """
     database = collected().database
     runs = {run["metadata"]["uid"]: run for run in map(database.run, uids)}
     for uid, run in runs.items():

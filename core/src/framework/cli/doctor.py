@@ -1,0 +1,127 @@
+"""``framework doctor``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from framework.cli.options import json_option
+from framework.cli.output import following, note, say, write_json
+from framework.cli.text import duration, one_line, size
+from framework.errors import FrameworkError
+from framework.runtimes import Finding
+
+if TYPE_CHECKING:
+    from framework.engine.session import Session
+
+_ROOM: Final = 200 * 2**20  # bytes free below which runs are likely to fail
+
+
+@click.command("doctor")
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check this installation, and say how to mend it.
+
+    It looks at the home folder, the database, the storage, the plugins and every kind of runtime.
+    """
+    import attrs
+
+    findings = list(examine())
+    if as_json:
+        write_json([attrs.asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(_line(finding))
+            if not finding.ok and finding.advice:
+                say(f"        {one_line(finding.advice)}")
+        wrong = sum(1 for finding in findings if not finding.ok)
+        note(f"{len(findings)} checked, {wrong} to mend." if wrong else f"{len(findings)} checked, all well.")
+        following("framework doctor" if wrong else "framework run FILE.py:FUNCTION")
+    if not all(finding.ok for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _line(finding: Finding) -> str:
+    mark = click.style("ok", fg="green") if finding.ok else click.style("wrong", fg="red")
+    return f"{mark}{' ' * (8 - (2 if finding.ok else 5))}{finding.subject}: {one_line(finding.message)}"
+
+
+def examine() -> Iterator[Finding]:
+    """Every check, each on its own: one that fails does not keep the others from being made."""
+    from framework.cli.session import opened
+
+    try:
+        session = opened()
+    except FrameworkError as error:
+        yield Finding(subject="settings", ok=False, message=error.message, advice=error.advice)
+        return
+    for subject, check in (("home", _home), ("database", _database), ("storage", _storage)):
+        yield _checked(subject, check, session)
+    yield from _plugins(session)
+    yield from _kinds(session)
+
+
+def _checked(subject: str, check: Callable[[Session], str], session: Session) -> Finding:
+    try:
+        return Finding(subject=subject, ok=True, message=check(session))
+    except FrameworkError as error:
+        return Finding(subject=subject, ok=False, message=error.message, advice=error.advice)
+    except OSError as error:
+        advice = f"Make it writable, or set FRAMEWORK_HOME (now {session.home}) to another folder."
+        return Finding(subject=subject, ok=False, message=str(error), advice=advice)
+
+
+def _home(session: Session) -> str:
+    os.makedirs(session.home, exist_ok=True)  # noqa: PTH103  a path or a text, as the session has it
+    with tempfile.NamedTemporaryFile(dir=session.home):
+        free = shutil.disk_usage(session.home).free
+    if free < _ROOM:
+        raise OSError(f"only {size(free)} free in {session.home}")
+    return f"{session.home} is writable, {size(free)} free"
+
+
+def _database(session: Session) -> str:
+    from framework.databases import RunQuery
+
+    began = time.perf_counter()
+    count = session.database.count_runs(RunQuery(parent=None))
+    return f"{session.database.url} answers in {duration(time.perf_counter() - began)}, {count:,} runs"
+
+
+def _storage(session: Session) -> str:
+    storage = session.storage
+    kept = storage.put(os.urandom(32))  # random: nobody else has this content, so it may be deleted again
+    storage.stat(kept.uri)
+    storage.delete(kept.uri)
+    return f"{storage.url} is writable"
+
+
+def _plugins(session: Session) -> Iterator[Finding]:
+    for plugin in session.plugins.report():
+        ok = plugin.state in {"loaded", "blocked"}
+        yield Finding(
+            subject=f"plugin {plugin.name}",
+            ok=ok,
+            message=f"{plugin.version} {plugin.state}" + (f": {plugin.reason}" if plugin.reason else ""),
+            advice="" if ok else f"pip install --upgrade {plugin.distribution}",
+        )
+
+
+def _kinds(session: Session) -> Iterator[Finding]:
+    for name in session.plugins.runtimes():
+        try:
+            findings = session.runtime(name).preflight()
+        except FrameworkError as error:
+            findings = [Finding(subject=name, ok=False, message=error.message, advice=error.advice)]
+        if not findings:
+            yield Finding(subject=f"kind {name}", ok=True, message="nothing to ask")
+        for finding in findings:
+            yield Finding(
+                subject=f"kind {name}, {finding.subject}", ok=finding.ok, message=finding.message, advice=finding.advice
+            )
