@@ -5,6 +5,7 @@ import sys
 
 import click
 import pytest
+
 from framework.cli.index import GROUPS, ROOT
 from framework.cli.lazy import LazyGroup
 from framework.cli.main import execute, root

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import pytest
+
 from framework import errors
 from framework.cli import reporting
 from framework.cli.reporting import report

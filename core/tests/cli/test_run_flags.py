@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 import pytest
+
 from framework.cli.run.flags import GIVEN, ParameterFlag, flags
 from framework.models.function import EntryPoint, Parameter
 

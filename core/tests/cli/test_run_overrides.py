@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from framework.cli.run.overrides import overrides, parameters_of_file
 from framework.errors import UsageError
 

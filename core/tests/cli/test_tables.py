@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import click
-from framework.cli.tables import Cell, Column, render, width
 from hypothesis import given
 from hypothesis import strategies as st
+
+from framework.cli.tables import Cell, Column, render, width
 
 NAMES = [Column("name", flexible=True), Column("n", right=True)]
 

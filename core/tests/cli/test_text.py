@@ -4,10 +4,11 @@ import time
 from datetime import datetime
 
 import pytest
-from framework.cli import text
-from framework.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from framework.cli import text
+from framework.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import csv
 import tempfile
 from pathlib import Path
 
-import framework as fw
 import matplotlib as mpl
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, log_loss
 from sklearn.model_selection import train_test_split
+
+import framework as fw
 
 mpl.use("agg")  # draws into files; no display is needed
 
