@@ -86,3 +86,19 @@ def test_the_table_of_errors_has_the_right_parent_and_exit_code(root: Path, name
 def test_the_docstring_of_the_errors_draws_the_whole_tree() -> None:
     drawn = set(re.findall(r"^[ │├└─]*(\w+)", errors.__doc__ or "", re.MULTILINE))
     assert set(_error_classes()) <= drawn
+
+
+def test_every_setting_is_in_its_table_with_its_variable(root: Path) -> None:
+    import attrs
+
+    from framework.settings import Settings
+
+    rows = _rows(root / "docs/reference/settings.md")
+    assert set(rows) == {field.name for field in attrs.fields(Settings)}
+    assert {name: cells[0] for name, cells in rows.items()} == {name: f"`FRAMEWORK_{name.upper()}`" for name in rows}
+
+
+def test_every_public_name_is_in_the_table_of_the_python_api(root: Path) -> None:
+    import framework
+
+    assert set(_rows(root / "docs/reference/python-api.md")) == set(framework.__all__)
