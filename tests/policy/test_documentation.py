@@ -90,7 +90,6 @@ def test_the_docstring_of_the_errors_draws_the_whole_tree() -> None:
 
 def test_every_setting_is_in_its_table_with_its_variable(root: Path) -> None:
     import attrs
-
     from framework.settings import Settings
 
     rows = _rows(root / "docs/reference/settings.md")
