@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from framework.errors import Ambiguous
+from framework.errors import Ambiguous, NotFound
 
 if TYPE_CHECKING:
-    from framework.databases import Database
+    from framework.databases import Database, Document
 
 _LENGTHS: Final = (
     13,
@@ -35,3 +35,22 @@ def short(database: Database, uid: str) -> str:
             continue
         return uid[:length]
     return uid
+
+
+def latest(database: Database, count: int) -> list[Document]:
+    """The newest runs that no other run opened, the oldest of them first.
+
+    Args:
+        database: Where they are.
+        count: How many.
+
+    Raises:
+        NotFound: There are not so many.
+    """
+    from framework.databases import RunQuery
+
+    found = database.runs(RunQuery(limit=count))
+    if len(found) < count:
+        there = f"{len(found)} run{'' if len(found) == 1 else 's'}" if found else "no run"
+        raise NotFound(f"there is {there} yet", advice="Make one: framework run FILE.py:FUNCTION")
+    return found[::-1]

@@ -12,7 +12,7 @@ from framework.cli.output import following, note, state_cell, write_json, write_
 from framework.cli.session import collected
 from framework.cli.tables import Cell, Column
 from framework.cli.text import duration, value
-from framework.cli.uids import shorten
+from framework.cli.uids import latest, shorten
 from framework.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@click.argument("uids", nargs=-1, required=True, metavar="UID UID...")
+@click.argument("uids", nargs=-1, metavar="[UID UID...]")
 @json_option
 def compare(uids: tuple[str, ...], as_json: bool) -> None:
     """Show runs side by side, and what differs.
@@ -28,7 +28,8 @@ def compare(uids: tuple[str, ...], as_json: bool) -> None:
     State, function, parameters, inputs, results, metrics and duration; what differs is marked.
     """
     database = collected().database
-    runs = [complete_run(database.run(uid)) for uid in uids]
+    found = [database.run(uid) for uid in uids] if uids else latest(database, 2)
+    runs = [complete_run(run) for run in found]
     names = [run["metadata"]["uid"] for run in runs]
     if len(set(names)) < 2:  # noqa: PLR2004
         raise UsageError("it takes two different runs to compare", advice="Write framework runs compare UID UID.")

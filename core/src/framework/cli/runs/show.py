@@ -11,22 +11,22 @@ from framework.cli.options import json_option
 from framework.cli.output import following, say, write_json
 from framework.cli.runs.page import page
 from framework.cli.session import collected
-from framework.cli.uids import short
+from framework.cli.uids import latest, short
 
 if TYPE_CHECKING:
     from framework.databases import Document
 
 
 @click.command("show")
-@click.argument("uid")
+@click.argument("uid", required=False)
 @json_option
-def show(uid: str, as_json: bool) -> None:
+def show(uid: str | None, as_json: bool) -> None:
     """Show everything that is known of a run.
 
-    UID may be shortened as long as it names one run.
+    UID may be shortened as long as it names one run; without it, it is the latest.
     """
     database = collected().database
-    run = complete_run(database.run(uid))
+    run = complete_run(database.run(uid) if uid else latest(database, 1)[0])
     if as_json:
         write_json(run)
         return
