@@ -33,7 +33,7 @@ _needs = partial(click.option, cls=SectionOption, section="What it needs")
 _how = partial(click.option, cls=SectionOption, section="How")
 
 
-@click.command("run", cls=RunCommand, options_metavar="[OPTIONS] [-- ARGS]")
+@click.command("run", cls=RunCommand)
 @click.argument("target", required=False)
 @click.argument("extra", nargs=-1, metavar="")
 @_what("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; read by its annotation.")

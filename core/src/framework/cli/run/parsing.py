@@ -56,6 +56,10 @@ class RunCommand(click.Command):
         """The command's own, and the handler's."""
         return [*super().get_params(ctx), *ctx.meta.get(_FLAGS, [])]
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  the same in every context
+        """The target first, as it is typed."""
+        return ["[TARGET]", "[OPTIONS]", "[-- ARGS]"]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The handler's flags first, then the command's by section."""
         entry: EntryPoint | None = ctx.meta.get(_ENTRY)
@@ -68,8 +72,8 @@ class RunCommand(click.Command):
                 for clash in ctx.meta[_CLASHING]
             ]
         for option in super().get_params(ctx):
-            record = option.get_help_record(ctx)
-            if record is not None and not isinstance(option, ParameterFlag):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
                 sections.setdefault(getattr(option, "section", "Options"), []).append(record)
         for title, records in sections.items():
             if records:

@@ -30,7 +30,7 @@ def summary(run: Document) -> Iterator[str]:
     yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
     if status["traceback"]:
         yield from _frames(status["traceback"])
-    if status["message"]:
+    if status["message"] and not status["traceback"].rstrip().endswith(status["message"]):
         yield f"  {one_line(status['message'])}"
     if status["advice"]:
         yield f"  {one_line(status['advice'])}"
