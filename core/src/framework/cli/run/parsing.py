@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
-from framework.cli.run.flags import ParameterFlag, flags
+from framework.cli.output import note
+from framework.cli.run.flags import flags
 from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
@@ -46,11 +48,22 @@ class RunCommand(click.Command):
             ctx.meta[_ENTRY] = entry
             ctx.meta[_FLAGS], ctx.meta[_CLASHING] = flags(entry, {*taken, *ctx.help_option_names})
         try:
-            return super().parse_args(ctx, own)
+            rest = super().parse_args(ctx, own)
         except click.NoSuchOption:
             if target and entry is None:
                 _load(target, handler)  # says what is wrong with the target, which is the better error
             raise
+        self._say_what_clashes(ctx)
+        return rest
+
+    def _say_what_clashes(self, ctx: click.Context) -> None:
+        """An option of ours that was given has the name of a parameter: say how that is reached."""
+        for parameter in ctx.meta.get(_CLASHING, ()):
+            for option in self.params:
+                names = {*option.opts, *option.secondary_opts}
+                given = option.name and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+                if given and f"--{parameter.name.replace('_', '-')}" in names:
+                    note(f"--{parameter.name} is an option of run; for the parameter write -p {parameter.name}=VALUE.")
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and the handler's."""
