@@ -1,0 +1,1 @@
+"""Where the run sides of plugins are mounted in the archive."""

@@ -1,0 +1,63 @@
+"""The neutral slot: where the facade and an installed framework both find the current context."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from framework_run.context import Context
+
+_current: ContextVar[Context | None] = ContextVar("framework_context", default=None)
+_active: dict[int, Context] = {}  # those of this process that have not ended, by id
+_process: list[Context] = []
+
+
+def current() -> Context | None:
+    """The context of the run that this code belongs to; None outside of one.
+
+    In a script that a run started it is made at the first call, from the channel in the environment. A thread that was
+    started in an inline run has no context variable of its own: it belongs to the one run that is active, if only one is.
+    """
+    found = _current.get()
+    if found is not None:
+        return found
+    if _process:
+        return _process[0]
+    if len(_active) == 1:
+        return next(iter(_active.values()), None)
+    if _active:
+        return None
+    from framework_run.channel import context_from_environment
+
+    made = context_from_environment()
+    if made is not None:
+        set_process(made)
+    return made
+
+
+def set_current(context: Context) -> Token[Context | None]:
+    """Make a context the current one of this thread or task, until `reset`."""
+    _active[id(context)] = context
+    return _current.set(context)
+
+
+def reset(token: Token[Context | None]) -> None:
+    """Undo `set_current`."""
+    context = _current.get()
+    _current.reset(token)
+    if context is not None:
+        _active.pop(id(context), None)
+
+
+def set_process(context: Context) -> None:
+    """Make a context that of the whole process, threads included."""
+    _process[:] = [context]
+    _active[id(context)] = context
+
+
+def active() -> Iterable[Context]:
+    """Every context of this process that has not ended."""
+    return list(_active.values())
