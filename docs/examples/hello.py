@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 
-def greet(name: str = "world", times: int = 1) -> str:
+def greet(who: str = "world", times: int = 1) -> str:
     """Say hello.
 
     Args:
-        name: Who is greeted.
+        who: Who is greeted.
         times: How often.
 
     Returns:
         What was said.
     """
     for _ in range(times):
-        print(f"Hello, {name}!")
-    return f"Hello, {name}!"
+        print(f"Hello, {who}!")
+    return f"Hello, {who}!"

@@ -31,7 +31,7 @@ class Installation:
         self.wheels = wheels
         self.work = folder / "work"
         self.work.mkdir()
-        (self.work / "hello.py").write_text('def greet(name: str = "world") -> str:\n    return f"Hello, {name}!"\n')
+        (self.work / "hello.py").write_text('def greet(who: str = "world") -> str:\n    return f"Hello, {who}!"\n')
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("FRAMEWORK_", "PYTHON"))},
             "FRAMEWORK_HOME": str(folder / "home"),
@@ -137,7 +137,7 @@ def test_a_plugin_alone_brings_the_core_and_is_listed(wheels: Path, tmp_path: Pa
 
 
 def test_the_core_and_the_batteries_run_a_function(with_batteries: Installation) -> None:
-    ended = with_batteries.framework("run", "hello.py:greet", "--name", "wheel", "--json")
+    ended = with_batteries.framework("run", "hello.py:greet", "--who", "wheel", "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["status"]["results"] == {"return": "Hello, wheel!"}
 
