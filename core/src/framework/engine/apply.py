@@ -1,0 +1,336 @@
+"""The merge rule: events become a run's document (docs/architecture.md, "The merge rule").
+
+Everything that decides is kept in the *ledger*, a JSON document beside the run's own: one entry an attempt with what its producers
+have said, and by which number. The run's status is drawn from the latest attempt's entry, so the order in which events arrive does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import Factory, define
+
+from framework.databases import Document, LogChunk
+from framework.engine.ending import settle
+from framework.engine.numbering import admit
+from framework_run.events import Event
+
+Ledger = dict[str, Any]
+Found = tuple[Document, Ledger]
+Point = tuple[int, str, int, float, float]
+
+
+@define
+class Merged:
+    """What a batch of events comes to.
+
+    ``points`` are (attempt, key, step, value, time). ``children`` are runs that the handler opened, changed or new.
+    """
+
+    document: Document
+    ledger: Ledger
+    log: list[LogChunk] = Factory(list)
+    points: list[Point] = Factory(list)
+    artifacts: list[Document] = Factory(list)
+    children: list[Merged] = Factory(list)
+
+
+def merge(
+    document: Document,
+    ledger: Ledger,
+    events: Sequence[Event],
+    child: Callable[[str], Found | None] = lambda _uid: None,
+) -> Merged:
+    """Apply events to a run.
+
+    Args:
+        document: The run's document; it is not changed.
+        ledger: Its ledger, empty at first; it is not changed.
+        events: In any order, repeated or not.
+        child: Finds the document and the ledger of a run that the handler has opened.
+
+    Returns:
+        The new document and ledger, and what is to be kept beside them.
+    """
+    merged = Merged(document, _copy(ledger))
+    inner: dict[str, list[Event]] = {}
+    if len(events) > 1:
+        events = sorted(events, key=lambda event: int(event["seq"]))
+    for event in events:
+        attempt = _attempt(merged.ledger, event["attempt"])
+        if not admit(attempt["producers"], event):
+            continue
+        if event.get("child"):
+            inner.setdefault(event["child"], []).append(event)
+        else:
+            _TAKE.get(event["kind"], _ignore)(merged, attempt, event)
+    if merged.ledger["attempts"]:
+        merged.document = _drawn(document, merged.ledger)
+    _merge_children(merged, inner, child)
+    return merged
+
+
+def _copy(ledger: Ledger) -> Ledger:
+    if not ledger:
+        return {"attempts": {}}
+    copied: Ledger = _deep(ledger)
+    return copied
+
+
+def _deep(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _deep(item) for key, item in content.items()}
+    return [_deep(item) for item in content] if isinstance(content, list) else content
+
+
+def _attempt(ledger: Ledger, number: int) -> dict[str, Any]:
+    found = ledger["attempts"].get(str(number))
+    if found is None:
+        found = ledger["attempts"][str(number)] = {"producers": {}, "results": {}, "metrics": {}, "artifacts": {}}
+    entry: dict[str, Any] = found
+    return entry
+
+
+# What each kind of event does to the entry of its attempt
+
+
+def _state(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    if event["rank"] == 0:
+        attempt["begun"] = {"time": event["time"], **event["data"]}
+
+
+def _log(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
+    data = event["data"]
+    content = str(data["text"]).encode("utf-8", "surrogateescape")
+    merged.log.append(LogChunk(attempt=event["attempt"], rank=event["rank"], stream=data["stream"], time=event["time"], data=content))
+
+
+def _result(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    if event["rank"] == 0:
+        _keep(attempt["results"], event["data"]["values"], event["seq"])
+
+
+def _metric(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    from framework_run.numbers import decode
+
+    data = event["data"]
+    values = [decode(value) for value in data["values"]]
+    points = zip(data["steps"], values, data["times"])
+    merged.points += [(event["attempt"], data["key"], step, value, time) for step, value, time in points]
+    if data["values"]:
+        _keep(attempt["metrics"], {data["key"]: data["values"][-1]}, event["seq"])
+
+
+def _artifact(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    if event["rank"] != 0:
+        return
+    data = event["data"]
+    summary = {name: data[name] for name in ("uri", "type", "format", "name", "digest", "size") if name in data}
+    _keep(attempt["artifacts"], {data["key"]: summary}, event["seq"])
+    merged.artifacts.append(_artifact_document(merged.document, event))
+
+
+def _label(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    _keep(attempt.setdefault("labels", {}), event["data"]["labels"], event["seq"])
+
+
+def _progress(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    _keep(attempt, {"progress": event["data"]}, event["seq"])
+
+
+def _child(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
+    merged.ledger.setdefault("children", {})[event["data"]["uid"]] = {"open": True, "event": event}
+
+
+def _environment(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    attempt["environment"] = {**attempt.get("environment", {}), **event["data"]}
+
+
+def _peak(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    peak = attempt.setdefault("peak", {})
+    for name, amount in event["data"].items():
+        peak[name] = max(amount, peak.get(name, 0))
+
+
+def _dropped(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    data = event["data"]
+    attempt.setdefault("dropped", []).append(f"the runner left out {data['lines']} log lines ({data['bytes']} bytes)")
+
+
+def _end(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    data = {**event["data"], "time": event["time"]}
+    if data.get("provisional"):
+        standing = attempt.get("observed")
+        if standing is None or (standing["cause"] == "Lost" and data["cause"] != "Lost"):
+            attempt["observed"] = data
+    else:
+        attempt.setdefault("ends", {}).setdefault(str(event["rank"]), data)
+        if data.get("peak"):
+            _peak(_merged, attempt, {**event, "data": data["peak"]})
+
+
+def _ignore(_merged: Merged, _attempt: dict[str, Any], _event: Event) -> None:
+    """A heartbeat, or a kind that a newer runner knows: nothing is kept of it."""
+
+
+_TAKE: dict[str, Callable[[Merged, dict[str, Any], Event], None]] = {
+    "state": _state,
+    "log": _log,
+    "result": _result,
+    "metric": _metric,
+    "artifact": _artifact,
+    "label": _label,
+    "progress": _progress,
+    "child": _child,
+    "environment": _environment,
+    "peak": _peak,
+    "dropped": _dropped,
+    "end": _end,
+}
+
+
+def _keep(place: dict[str, Any], values: dict[str, Any], seq: int) -> None:
+    """Keep values with the number that said them; a higher number wins."""
+    for key, value in values.items():
+        standing = place.get(key)
+        if standing is None or standing[0] <= seq:
+            place[key] = [seq, value]
+
+
+def _plain(place: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, (_, value) in place.items()}
+
+
+# From the ledger to the document
+
+
+def _drawn(document: Document, ledger: Ledger) -> Document:
+    """The document with its status, and its labels, as the ledger says."""
+    numbers = sorted(int(number) for number in ledger["attempts"])
+    latest = ledger["attempts"][str(numbers[-1])]
+    rows = [_row(number, ledger["attempts"][str(number)], fenced=number != numbers[-1]) for number in numbers]
+    status = {**document.get("status", {}), **_status(latest, rows[-1])}
+    first = ledger["attempts"][str(numbers[0])].get("begun")
+    if first:
+        status["started"] = first["time"]
+    status["attempts"] = rows
+    drawn = {**document, "status": status}
+    if latest.get("labels"):
+        metadata = document.get("metadata", {})
+        drawn["metadata"] = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
+    return drawn
+
+
+def _status(attempt: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """What the latest attempt says of the run; every field, so that nothing of an older attempt stays."""
+    end = settle(attempt)
+    return {
+        "state": row["state"],
+        "cause": end.get("cause"),
+        "message": end.get("message", ""),
+        "advice": end.get("advice", ""),
+        "traceback": end.get("traceback", ""),
+        "provisional": bool(end.get("provisional")),
+        "results": _plain(attempt["results"]),
+        "metrics": _plain(attempt["metrics"]),
+        "artifacts": _plain(attempt["artifacts"]),
+        "peak": attempt.get("peak", {}),
+        "progress": attempt["progress"][1] if "progress" in attempt else {},
+        "gaps": [*end.get("gaps", []), *attempt.get("dropped", [])],
+        "ended": end.get("time"),
+        **({"environment": attempt["environment"]} if "environment" in attempt else {}),
+    }
+
+
+def _row(number: int, attempt: dict[str, Any], *, fenced: bool) -> dict[str, Any]:
+    """The entry of ``status.attempts``."""
+    end, begun = settle(attempt), attempt.get("begun", {})
+    state = end.get("state", "running" if attempt["producers"] else "pending")
+    row: dict[str, Any] = {"number": number, "state": state}
+    facts = {
+        "cause": end.get("cause"),
+        "message": end.get("message"),
+        "provisional": end.get("provisional"),
+        "exit_code": end.get("exit_code"),
+        "signal": end.get("signal"),
+        "started": begun.get("time"),
+        "ended": end.get("time"),
+        "host": begun.get("host"),
+        "pid": begun.get("pid"),
+    }
+    row.update({name: fact for name, fact in facts.items() if fact not in (None, "", False)})
+    if fenced:
+        row["results"], row["metrics"] = _plain(attempt["results"]), _plain(attempt["metrics"])
+    return row
+
+
+def _artifact_document(run: Document, event: Event) -> Document:
+    data, metadata = event["data"], run["metadata"]
+    names = ("type", "format", "name", "digest", "size", "uri", "metadata")
+    spec = {name: data[name] for name in names if data.get(name)}
+    return {
+        "metadata": {"key": data["key"], "project": metadata.get("project", "default")},
+        "spec": {"run": metadata["uid"], "created": event["time"], **spec},
+    }
+
+
+# Runs that the handler has opened
+
+
+def _merge_children(merged: Merged, inner: dict[str, list[Event]], child: Callable[[str], Found | None]) -> None:
+    known = merged.ledger.get("children", {})
+    over = merged.document.get("status", {}).get("ended") is not None
+    for uid, entry in known.items():
+        events = inner.get(uid, [])
+        if any(event["kind"] == "end" for event in events):
+            entry["open"] = False
+        if entry["open"] and over:
+            events = [*events, _left_open(entry["event"], merged.document)]
+            entry["open"] = False
+        if "event" in entry or events:
+            merged.children.append(_merge_child(uid, entry, events, merged.document, child))
+            entry.pop("event", None) if not entry["open"] else None
+
+
+def _merge_child(
+    uid: str, entry: dict[str, Any], events: Iterable[Event], parent: Document, child: Callable[[str], Found | None]
+) -> Merged:
+    found = child(uid)
+    document, ledger = found if found is not None else (_child_document(entry["event"], parent), {})
+    merged = Merged(document, _copy(ledger))
+    opened = entry.get("event")
+    attempt = _attempt(merged.ledger, 1)
+    if opened is not None:
+        attempt.setdefault("begun", {"time": opened["time"]})
+        attempt["producers"].setdefault("parent", {})
+    for event in events:
+        _TAKE.get(event["kind"], _ignore)(merged, attempt, {**event, "attempt": 1, "rank": 0})
+    merged.document = _drawn(document, merged.ledger)
+    return merged
+
+
+def _child_document(opened: Event, parent: Document) -> Document:
+    data, metadata = opened["data"], parent["metadata"]
+    return {
+        "metadata": {"uid": data["uid"], "name": data["name"], "project": metadata.get("project", "default")},
+        "spec": {
+            "kind": parent.get("spec", {}).get("kind", "local"),
+            "params": data.get("params", {}),
+            "parent": data.get("parent") or metadata["uid"],
+        },
+        "status": {"state": "running", "created": opened["time"]},
+    }
+
+
+def _left_open(opened: Event, parent: Document) -> Event:
+    """The end of a child whose parent has ended without a word of it."""
+    status = parent["status"]
+    data = {
+        "state": "failed",
+        "cause": status.get("cause") or "Lost",
+        "message": f"the run that opened it ended {status['state']} before it did",
+        "advice": "Look at that run.",
+        "provisional": True,
+    }
+    return {**opened, "kind": "end", "data": data, "time": status["ended"]}
