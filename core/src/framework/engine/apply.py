@@ -140,7 +140,7 @@ def _progress(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 
 
 def _child(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
-    merged.ledger.setdefault("children", {})[event["data"]["uid"]] = {"open": True, "event": event}
+    merged.ledger.setdefault("children", {})[event["data"]["uid"]] = {"open": True, "new": True, "event": event}
 
 
 def _environment(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -279,31 +279,27 @@ def _artifact_document(run: Document, event: Event) -> Document:
 
 
 def _merge_children(merged: Merged, inner: dict[str, list[Event]], child: Callable[[str], Found | None]) -> None:
-    known = merged.ledger.get("children", {})
     over = merged.document.get("status", {}).get("ended") is not None
-    for uid, entry in known.items():
+    for uid, entry in merged.ledger.get("children", {}).items():
         events = inner.get(uid, [])
         if any(event["kind"] == "end" for event in events):
             entry["open"] = False
         if entry["open"] and over:
             events = [*events, _left_open(entry["event"], merged.document)]
             entry["open"] = False
-        if "event" in entry or events:
-            merged.children.append(_merge_child(uid, entry, events, merged.document, child))
-            entry.pop("event", None) if not entry["open"] else None
+        if entry.pop("new", False) or events:
+            merged.children.append(_merge_child(uid, entry["event"], events, merged.document, child))
 
 
 def _merge_child(
-    uid: str, entry: dict[str, Any], events: Iterable[Event], parent: Document, child: Callable[[str], Found | None]
+    uid: str, opened: Event, events: Iterable[Event], parent: Document, child: Callable[[str], Found | None]
 ) -> Merged:
     found = child(uid)
-    document, ledger = found if found is not None else (_child_document(entry["event"], parent), {})
+    document, ledger = found if found is not None else (_child_document(opened, parent), {})
     merged = Merged(document, _copy(ledger))
-    opened = entry.get("event")
     attempt = _attempt(merged.ledger, 1)
-    if opened is not None:
-        attempt.setdefault("begun", {"time": opened["time"]})
-        attempt["producers"].setdefault("parent", {})
+    attempt.setdefault("begun", {"time": opened["time"]})
+    attempt["producers"].setdefault("parent", {})
     for event in events:
         _TAKE.get(event["kind"], _ignore)(merged, attempt, {**event, "attempt": 1, "rank": 0})
     merged.document = _drawn(document, merged.ledger)
