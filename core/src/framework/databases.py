@@ -100,8 +100,12 @@ class Database(ABC):
         """Keep what `Runtime.submit` returned."""
 
     @abstractmethod
-    def apply(self, uid: str, events: Sequence[Event], *, cursor: Cursor | None = None) -> Document:
+    def apply(
+        self, uid: str, events: Sequence[Event], *, cursor: Cursor | None = None, durable: bool = False
+    ) -> Document:
         """Apply events to a run by the merge rule (`framework.engine.apply`), with the reader's cursor, in one transaction.
+
+        With ``durable`` it is on the disk when this returns, because the events' carrier is about to be removed.
 
         Returns:
             The run's document afterwards.
