@@ -1,1 +1,1 @@
-"""Serialisation of the documents: converters, YAML, canonical JSON, identity, and the encoding of numbers."""
+"""Serialisation of documents: it lives outside of the models."""

@@ -1,0 +1,75 @@
+"""From objects to documents: attrs classes become mappings, with what is at its default left out.
+
+Without cattrs, because every command that runs something needs it and the import takes longer than the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import attrs
+
+from framework.documents.extras import extras_of
+from framework_run.numbers import encode
+
+_NO_DEFAULT = object()
+
+
+def dump(obj: Any) -> dict[str, Any]:
+    """The document of an object of an attrs class, as JSON can carry it.
+
+    Fields at their defaults are left out; unknown keys that it was loaded with are in.
+
+    Args:
+        obj: The object.
+
+    Raises:
+        TypeError: A value has no JSON form; the message has its path.
+    """
+    return _dump(obj, "$")
+
+
+def _dump(obj: Any, path: str) -> dict[str, Any]:
+    document = {}
+    for name, default in _fields(type(obj)):
+        value = getattr(obj, name)
+        part = _plain(value, f"{path}.{name}")
+        if value != (usual := default()) or (_is_attrs(value) and part != _dump(usual, path)):
+            document[name] = part
+    return {**document, **extras_of(obj)}
+
+
+def _plain(value: Any, path: str) -> Any:
+    if _is_attrs(value):
+        return _dump(value, path)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict) and any(map(_is_attrs, value.values())):
+        return {key: _plain(item, f"{path}.{key}") for key, item in value.items()}
+    try:
+        return encode(value)
+    except TypeError as error:
+        raise TypeError(f"{path}: {error}") from None
+
+
+def _is_attrs(value: Any) -> bool:
+    return hasattr(type(value), "__attrs_attrs__")
+
+
+@cache
+def _fields(cls: type) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    """Name of each field, and what makes its default."""
+    return tuple((field.name, _default(field)) for field in attrs.fields(cls) if field.init)
+
+
+def _default(field: attrs.Attribute[Any]) -> Callable[[], Any]:
+    default: Any = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  a function to type checkers, a class at run time
+        if default.takes_self:
+            return lambda: _NO_DEFAULT
+        factory: Callable[[], Any] = default.factory
+        return factory
+    value = _NO_DEFAULT if default is attrs.NOTHING else default
+    return lambda: value
