@@ -62,9 +62,11 @@ def _complete(part: dict[str, Any], cls: type) -> dict[str, Any]:
     """The part with the defaults of the attrs class for what is missing, in the order of the class."""
     import attrs
 
+    from framework.documents.dump import default_of
+
     complete: dict[str, Any] = {}
     for field in attrs.fields(cls):
-        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type,misc]
+        default = default_of(field)
         if attrs.has(type(default)):
             complete[field.name] = _complete(part.get(field.name, {}), type(default))
         elif field.name in part or default is not attrs.NOTHING:

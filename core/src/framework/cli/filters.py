@@ -66,6 +66,7 @@ def query(  # noqa: PLR0913  one argument an option
         UsageError: One of them cannot be read.
     """
     field, _, direction = sort.rpartition(":") if sort.endswith((":asc", ":desc")) else (sort, "", "desc")
+    _check_sort(field)
     return RunQuery(
         project=project,
         name=name,
@@ -78,6 +79,15 @@ def query(  # noqa: PLR0913  one argument an option
         descending=direction == "desc",
         limit=None if every else limit,
     )
+
+
+def _check_sort(field: str) -> None:
+    from framework.conditions import FIELDS, SECTIONS
+
+    section, dot, key = field.partition(".")
+    if field not in FIELDS and not (dot and key and section in SECTIONS):
+        known = ", ".join([*FIELDS, *(f"{name}.KEY" for name in SECTIONS)])
+        raise UsageError(f"--sort: there is no field {field!r}", advice=f"There are {known}.")
 
 
 def _states(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_how("--json", "as_json", is_flag=True, help="Write the ended run to standard output, and nothing else.")
 @_how("--pdb", is_flag=True, help="Run in this process, under the debugger when it fails.")
 @click.pass_context
-def run(ctx: click.Context, **given: Any) -> None:
+def run(ctx: click.Context, /, **given: Any) -> None:
     """Run a function, a script or a command, and track it.
 
     TARGET is FILE.py:FUNCTION, a script FILE.py, a folder, or a function that is kept (db://project/name).

@@ -42,7 +42,7 @@ class RunCommand(click.Command):
         own, dashes, words = _split(args)
         ctx.meta[WORDS] = words if dashes else None
         target, handler = self._first_look(ctx, own)
-        entry = entry_point(target, handler) if target else None
+        entry = entry_point(target, handler) if target and not dashes else None
         if entry is not None:
             taken = {name for option in self.params for name in (*option.opts, *option.secondary_opts)}
             ctx.meta[_ENTRY] = entry
@@ -128,7 +128,27 @@ def entry_point(target: str, handler: str) -> EntryPoint | None:
 
 
 def _load(target: str, handler: str) -> EntryPoint | None:
-    raise NotImplementedError
+    """As `entry_point`, with the error of a target that is none."""
+    if target.startswith("db://"):
+        return _kept(target, handler)
+    from framework.sources import from_path
+
+    function = from_path(target, handler=handler or None).function
+    return _named(function.status.entry_points, function.spec.code.handler)
+
+
+def _kept(target: str, handler: str) -> EntryPoint | None:
+    from framework.cli.functions.reference import find
+    from framework.cli.session import opened
+    from framework.documents.converters import load
+    from framework.models import Function
+
+    function = load(find(opened(), target), Function)
+    return _named(function.status.entry_points, handler or function.spec.code.handler)
+
+
+def _named(points: list[EntryPoint], name: str) -> EntryPoint | None:
+    return next((point for point in points if point.name == name), None)
 
 
 def _split(args: list[str]) -> tuple[list[str], bool, list[str]]:
