@@ -6,19 +6,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from framework_run.convert import ConversionError, convert
+from framework_run.errors import BindingError, did_you_mean
+from framework_run.signatures import (
+    MISSING,
+    POSITIONAL_ONLY,
+    VAR_KEYWORD,
+    VAR_POSITIONAL,
+    Parameter,
+    Signature,
+    signature_of,
+    text_of,
+)
 
-
-class BindingError(Exception):
-    """Parameters that do not bind.
-
-    Args:
-        message: Which, and why.
-        signature: The handler's signature as text.
-    """
-
-    def __init__(self, message: str, signature: str) -> None:
-        super().__init__(f"{message}; the signature is {signature}" if signature else message)
-        self.signature = signature
+__all__ = ["BindingError", "bind", "check"]
 
 
 def bind(
@@ -30,186 +30,182 @@ def bind(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The positional and keyword arguments for a call.
 
+    Values become what the annotations say (`framework_run.convert.convert`). A ``*args`` is given by its name, as a
+    list; what is unknown goes to ``**kwargs`` where there is one. An input that is no parameter is left to the context.
+
     Args:
         function: The handler.
         params: Values by parameter name.
         raw: Names of those that are text from a command line.
-        inputs: Local paths by parameter name.
-        context: What a parameter called ``context`` or annotated ``Context`` gets.
+        inputs: Paths by parameter name.
+        context: What a parameter annotated ``Context``, or called ``context`` without an annotation, is given.
 
     Raises:
         BindingError: A parameter is unknown, missing, or not what its annotation says.
     """
-    import inspect
-
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    if signature is None:
         return [], {**params, **(inputs or {})}
-    text = f"{getattr(function, '__name__', 'handler')}{signature}"
-    hints = _hints(function)
-    values = {**params, **(inputs or {})}
-    positional: list[Any] = []
-    keywords: dict[str, Any] = {}
-    open_ended = False
-    for name, parameter in signature.parameters.items():
-        annotation = hints.get(name, Any)
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            positional += [_value(name, item, Any, text, raw=name in raw) for item in values.pop(name, ())]
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            open_ended = True
-        elif _is_context(name, annotation) and name not in values:
-            keywords[name] = context
-        elif name in values:
-            value = values.pop(name)
-            if inputs and name in inputs:
-                converted = _input(name, value, annotation, text)
-            else:
-                converted = _value(name, value, annotation, text, raw=name in raw)
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                positional.append(converted)
-            else:
-                keywords[name] = converted
-        elif parameter.default is parameter.empty:
-            raise BindingError(f"the parameter {name!r} is missing", text)
-    if values and not open_ended:
-        raise _unknown(next(iter(values)), signature.parameters, text)
-    keywords.update({name: _value(name, value, Any, text, raw=name in raw) for name, value in values.items()})
-    return positional, keywords
+    if not params and not inputs and signature.empty:
+        return [], {}
+    try:
+        return _arguments(signature, params, raw, inputs or {}, context)
+    except BindingError as error:
+        text = text_of(function)
+        raise BindingError(f"{error.message}; the signature is {text}", text, advice=error.advice) from error.__cause__
 
 
-def check(parameters: Iterable[Mapping[str, Any]], params: Mapping[str, Any], raw: Collection[str], name: str) -> None:
+def check(
+    parameters: Iterable[Mapping[str, Any]],
+    params: Mapping[str, Any],
+    raw: Collection[str],
+    name: str = "",
+    inputs: Collection[str] = (),
+) -> None:
     """Check parameters against a signature as read from the code, without running it.
 
+    What cannot be told from the text of an annotation alone, such as the names of the user's own classes, passes.
+
     Args:
-        parameters: name, annotation, default, kind, required of each.
+        parameters: name, annotation, default, kind and required of each.
         params: Values by name.
         raw: Names of those that are text.
         name: What the handler is called.
+        inputs: Names of the inputs, which may be parameters too.
 
     Raises:
-        BindingError: As `bind`; an annotation that cannot be told from the text alone passes.
+        BindingError: As `bind`.
     """
-    known = {item["name"]: item for item in parameters}
-    text = f"{name}({', '.join(_shown(item) for item in known.values())})"
-    open_ended = any(item["kind"] == "var_keyword" for item in known.values())
-    for key, value in params.items():
-        item = known.get(key)
-        if item is None or item["kind"] == "var_keyword":
-            if open_ended:
-                continue
-            raise _unknown(key, known, text)
-        if item["kind"] != "var_positional":
-            _value(key, value, static_annotation(item["annotation"]), text, raw=key in raw)
-    for key, item in known.items():
-        if item["required"] and key not in params and not _is_context(key, item["annotation"]):
-            raise BindingError(f"the parameter {key!r} is missing", text)
+    from framework_run.static import signature_from, text_from
 
-
-def static_annotation(text: str) -> Any:
-    """The type that an annotation's text names, where builtins and typing alone tell it; else Any."""
-    import ast
-
+    known = list(parameters)
+    signature = signature_from(known)
     try:
-        tree = ast.parse(text.strip().strip("\"'") or "Any", mode="eval")
-        return _resolve(tree.body)
-    except (SyntaxError, LookupError, TypeError, ValueError):
-        return Any
+        _arguments(signature, params, raw, dict.fromkeys(inputs, ""), None, read=False)
+    except BindingError as error:
+        text = text_from(known, name)
+        raise BindingError(f"{error.message}; the signature is {text}", text, advice=error.advice) from None
 
 
-def _resolve(node: Any) -> Any:
-    """A small reading of annotations; no eval."""
-    import ast
-    import functools
-    import operator
-    import typing
-
-    if isinstance(node, ast.Constant):
-        return type(None) if node.value is None else _resolve(ast.parse(str(node.value), mode="eval").body)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return typing.Union[_resolve(node.left), _resolve(node.right)]
-    if isinstance(node, ast.Subscript):
-        base = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if base == "Literal":
-            return typing.Literal[tuple(ast.literal_eval(item) for item in items)]
-        if base == "Optional":
-            return typing.Optional[_resolve(items[0])]
-        if base == "Union":
-            return functools.reduce(operator.or_, [typing.Optional[_resolve(item)] for item in items])
-        inner = [Ellipsis if getattr(item, "value", None) is Ellipsis else _resolve(item) for item in items]
-        return _KNOWN[base.lower()][tuple(inner)]
-    name = node.attr if isinstance(node, ast.Attribute) else node.id
-    return _KNOWN.get(name, Any)
-
-
-_KNOWN: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": bool,
-    "list": list,
-    "dict": dict,
-    "set": set,
-    "frozenset": frozenset,
-    "tuple": tuple,
-    "None": type(None),
-}
+def _arguments(  # noqa: PLR0913  what `bind` and `check` differ in
+    signature: Signature,
+    params: Mapping[str, Any],
+    raw: Collection[str],
+    inputs: Mapping[str, Any],
+    context: Any,
+    *,
+    read: bool = True,
+) -> tuple[list[Any], dict[str, Any]]:
+    rest = dict(params)
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    in_order = _given_in_order(signature, params)
+    for each in signature.parameters:
+        if each.kind == VAR_POSITIONAL:
+            positional += _more(each, rest, raw)
+        elif each.kind != VAR_KEYWORD:
+            value = _value(each, rest, raw, inputs, context, read=read)
+            by_position = each.kind == POSITIONAL_ONLY or (in_order and each.kind < VAR_POSITIONAL)
+            if value is MISSING and by_position:
+                value = each.default
+            if value is MISSING:
+                if each.default is MISSING:
+                    raise _missing(each, signature, {*rest, *inputs})
+            elif by_position:
+                positional.append(value)
+            else:
+                keywords[each.name] = value
+    if rest:
+        _take_rest(signature, rest, raw, keywords)
+    if signature.open_ended:
+        keywords.update({name: path for name, path in inputs.items() if name not in signature.by_name})
+    return positional, keywords
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    import inspect
-    import typing
+def _given_in_order(signature: Signature, params: Mapping[str, Any]) -> bool:
+    """Whether a ``*args`` is given: what stands before it has to be given by position then."""
+    return any(each.kind == VAR_POSITIONAL and params.get(each.name) for each in signature.parameters)
 
-    target = inspect.unwrap(function)
+
+def _value(  # noqa: PLR0913  what a value may come from
+    each: Parameter,
+    rest: dict[str, Any],
+    raw: Collection[str],
+    inputs: Mapping[str, Any],
+    context: Any,
+    *,
+    read: bool,
+) -> Any:
+    """The value of one parameter, or MISSING."""
+    if each.name in rest:
+        return _converted(each.name, rest.pop(each.name), each, raw)
+    if each.name in inputs:
+        return _input(each, inputs[each.name]) if read else None
+    if each.is_context:
+        return context
+    # A positional-only parameter that is followed by a given one needs a value of its own; its default is the same.
+    return each.default if each.kind == POSITIONAL_ONLY else MISSING
+
+
+def _converted(name: str, value: Any, each: Parameter, raw: Collection[str]) -> Any:
+    is_raw = name in raw
+    if value is None and each.default is None:
+        return None  # as everyone writes it: def f(x: int = None)
     try:
-        return typing.get_type_hints(target, include_extras=True)
-    except Exception:  # noqa: BLE001  a name that only a type checker sees: those that resolve alone are taken
-        found = {}
-        for name, annotation in getattr(target, "__annotations__", {}).items():
-            try:
-                holder = type("Holder", (), {"__annotations__": {name: annotation}})
-                scope = getattr(target, "__globals__", {})
-                found[name] = typing.get_type_hints(holder, globalns=scope, include_extras=True)[name]
-            except Exception:  # noqa: BLE001  as above
-                found[name] = Any
-        return found
-
-
-def _value(name: str, value: Any, annotation: Any, text: str, *, raw: bool) -> Any:
-    try:
-        return convert(value, annotation, raw=raw)
+        return convert(value, each.annotation, raw=is_raw)
     except ConversionError as error:
-        raise BindingError(f"the parameter {name!r} is wrong: {error}", text) from None
+        if is_raw and each.default is None and str(value).strip().lower() in {"none", "null"}:
+            return None
+        raise BindingError(
+            f"the parameter {name!r} is wrong: {error}", advice="Give a value of the type that the signature says."
+        ) from error.__cause__
 
 
-def _input(name: str, path: Any, annotation: Any, text: str) -> Any:
-    """An input as its annotation wants it: a path, text of a path, or the table in the file."""
-    if getattr(annotation, "__name__", "") == "DataFrame":
-        import pandas as pd
-
-        readers = {"csv": pd.read_csv, "parquet": pd.read_parquet, "json": pd.read_json}
-        suffix = str(path).rpartition(".")[2].lower()
-        if suffix not in readers:
-            raise BindingError(f"the input {name!r} is {path!r}: no csv, parquet or json file", text)
-        return readers[suffix](path)
-    return _value(name, str(path), annotation, text, raw=False)
+def _more(each: Parameter, rest: dict[str, Any], raw: Collection[str]) -> list[Any]:
+    """The items of a ``*args``."""
+    if each.name not in rest:
+        return []
+    given = Parameter(each.name, each.kind, MISSING, list[each.annotation])  # type: ignore[name-defined]
+    items: list[Any] = list(_converted(each.name, rest.pop(each.name), given, raw))
+    return items
 
 
-def _is_context(name: str, annotation: Any) -> bool:
-    shown = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    return name == "context" or shown.rpartition(".")[2] == "Context"
+def _take_rest(signature: Signature, rest: dict[str, Any], raw: Collection[str], keywords: dict[str, Any]) -> None:
+    """What is no parameter: for ``**kwargs``, or a mistake."""
+    open_ended = next((each for each in signature.parameters if each.kind == VAR_KEYWORD), None)
+    for name, value in rest.items():
+        if open_ended is None:
+            known = [each for each in signature.by_name if not signature.by_name[each].is_context]
+            hint = did_you_mean(name, known)
+            raise BindingError(
+                f"there is no parameter {name!r}{f' (did you mean {hint[14:-1]}?)' if hint else ''}",
+                advice="Give the parameters as the signature says.",
+            )
+        keywords[name] = _converted(name, value, open_ended, raw)
 
 
-def _unknown(name: str, known: Mapping[str, Any], text: str) -> BindingError:
-    import difflib
+def _missing(each: Parameter, signature: Signature, given: set[str]) -> BindingError:
+    from difflib import get_close_matches
 
-    close = difflib.get_close_matches(name, list(known), 1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return BindingError(f"there is no parameter {name!r}{hint}", text)
+    near = get_close_matches(each.name, sorted(given - set(signature.by_name)), n=1)
+    hint = f" ({near[0]!r} was given, which is none)" if near else ""
+    return BindingError(f"the parameter {each.name!r} is missing{hint}", advice=f"Give it: -p {each.name}=VALUE.")
 
 
-def _shown(item: Mapping[str, Any]) -> str:
-    stars = {"var_positional": "*", "var_keyword": "**"}.get(item["kind"], "")
-    text = stars + item["name"] + (f": {item['annotation']}" if item["annotation"] else "")
-    return f"{text} = {item['default']}" if item["default"] else text
+def _input(each: Parameter, path: Any) -> Any:
+    """An input as its annotation wants it: a path, the text of a path, or the table in the file."""
+    from pathlib import Path
+
+    from framework_run.tables import is_frame, read
+
+    if is_frame(each.annotation):
+        return read(each.name, str(path))
+    if each.annotation is Any:
+        return Path(path)
+    try:
+        return convert(str(path), each.annotation)
+    except ConversionError:
+        raise BindingError(
+            f"the input {each.name!r} is a file, and the parameter's annotation is no path",
+            advice="Annotate it Path or str, or pandas.DataFrame for a table.",
+        ) from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from framework_run.context import Context
 
 CHANNEL = "FRAMEWORK_RUN_CHANNEL"
-"""``fd:token``: the pipe's write end, which is inherited."""
+"""``fd:token:inode``: the pipe's write end, which is inherited, and the pipe that it has to be."""
 SUBMISSION = "FRAMEWORK_RUN_SUBMISSION"
 """What a context has to know of the submission: JSON, or the path of a file that holds it."""
 UID = "FRAMEWORK_RUN_UID"
@@ -67,26 +67,30 @@ def environment(fd: int, submission: dict[str, Any], folder: str | None = None) 
     Args:
         fd: The pipe's write end, inheritable.
         submission: The whole submission.
-        folder: Where a file is written, when the parameters are too long for a variable; the temporary folder unless told.
+        folder: Where a file is written when the parameters are too long for a variable; by default, where
+            temporary files are.
     """
     import json
 
     about = json.dumps({name: submission[name] for name in _ABOUT if name in submission})
     if len(about) > _LONGEST:
         about = _in_file(about, folder)
-    return {CHANNEL: f"{fd}:{submission['token']}", SUBMISSION: about, UID: submission["run"]["uid"]}
+    return {
+        CHANNEL: f"{fd}:{submission['token']}:{os.fstat(fd).st_ino}",
+        SUBMISSION: about,
+        UID: submission["run"]["uid"],
+    }
 
 
 def from_environment() -> Channel | None:
     """The channel of the run that started this script, or None where there is none, or it was not inherited."""
-    fd, _, token = os.environ.get(CHANNEL, "").partition(":")
     try:
+        fd, token, inode = os.environ.get(CHANNEL, "").split(":")
         # A grandchild inherits the variable without the pipe: its descriptor of that number may be anything.
-        if not stat.S_ISFIFO(os.fstat(int(fd)).st_mode):
-            return None
+        found = os.fstat(int(fd))
     except (OSError, ValueError):
         return None
-    return Channel(int(fd), token)
+    return Channel(int(fd), token) if stat.S_ISFIFO(found.st_mode) and str(found.st_ino) == inode else None
 
 
 def context_from_environment() -> Context | None:
@@ -99,12 +103,15 @@ def context_from_environment() -> Context | None:
     import json
 
     from framework_run.context import Context
+    from framework_run.numbers import decode
 
     if not about.startswith("{"):
         from pathlib import Path
 
         about = Path(about).read_text("utf-8")
-    context = Context(json.loads(about), channel.send)
+    submission = json.loads(about)
+    submission["params"] = decode(submission.get("params") or {})
+    context = Context(submission, channel.send)
     atexit.register(context.flush)
     return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import time
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ class Context:
     """The run that this code is in.
 
     Args:
-        submission: The submission, or its parts run, params, inputs, labels and artifacts.
+        submission: The submission, or its parts run, params (the values, not encoded), inputs, labels and artifacts.
         emit: Where events go; None for a context outside of any run, which checks what it is given and keeps nothing.
         timer: A thread may be started for half a second, to send metric points that wait.
         child: The uid of the child run that it speaks for.
@@ -91,10 +91,14 @@ class Context:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters as they were given, before the annotations had their say."""
+        """The parameters that were given: as the handler's annotations made them, or in a script as they came."""
         if self._params is None:
-            self._params = numbers.decode(self._submission.get("params") or {})
+            self._params = dict(self._submission.get("params") or {})
         return self._params
+
+    @params.setter
+    def params(self, values: dict[str, Any]) -> None:
+        self._params = values
 
     @property
     def inputs(self) -> dict[str, Path]:
@@ -180,14 +184,14 @@ class Context:
 
         Args:
             key: The artifact's name.
-            value: The path of a file or folder (a path or a string), or an object: a data frame, an array, a figure, bytes,
-                or anything that pickle can write.
+            value: The path of a file or folder (a path or a string), or an object: a data frame, an array, a figure,
+                bytes, or anything that pickle can write.
             type: file, folder, dataset, model, plot or object; told by the value unless given.
             format: How an object is written: see `framework_run.formats.FORMATS`; told by the value unless given.
             metadata: What else is to be known of it; as JSON can carry it.
 
         Returns:
-            The artifact as it was recorded: key, type, format, name, digest, size in bytes, and its uri where it has one.
+            The artifact as it was recorded: key, type, format, name, digest, size in bytes, and uri where it has one.
 
         Raises:
             PackingError: It cannot be written so.
@@ -195,11 +199,7 @@ class Context:
         """
         if self._emit is None:
             return {"key": _key(key)}
-        if self._packer is None:
-            from framework_run.packing import Packer
-
-            self._packer = Packer(self._submission)
-        data = self._packer.artifact(_key(key), value, type=type, format=format, metadata=metadata)
+        data = self._packing().artifact(_key(key), value, type=type, format=format, metadata=metadata)
         self._send("artifact", data)
         return {name: part for name, part in data.items() if name != "content"}
 
@@ -211,7 +211,7 @@ class Context:
         format: str = "",  # noqa: A002  the word of the artifact's document
         metadata: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Keep a data set: a data frame, an array, or the path of a file. As `log_artifact` with the type ``dataset``."""
+        """Keep a data set: a data frame, an array, or the path of a file; as `log_artifact` with type ``dataset``."""
         return self.log_artifact(key, value, type="dataset", format=format, metadata=metadata)
 
     def log_model(
@@ -262,7 +262,7 @@ class Context:
             params: Its parameters, as JSON can carry them.
         """
         from framework_run import ends
-        from framework_run.endings import of_exception
+        from framework_run.outcome import ending
         from framework_run.packing import plain_result
         from framework_run.slot import reset, set_current
         from framework_run.uid import new_uid
@@ -270,19 +270,37 @@ class Context:
         uid = new_uid()
         given = {_key(key): plain_result(key, value) for key, value in (params or {}).items()}
         run = {**self._run, "uid": uid, "name": name}
-        child = Context({**self._submission, "run": run, "params": given}, self._emit, timer=False, child=uid)
+        child = Context(
+            {**self._submission, "run": run, "params": given}, self._emit, timer=self._points.timers, child=uid
+        )
         child._send("child", {"uid": uid, "name": name, "params": given})
         token = set_current(child)
         end = ends.completed()
         try:
             yield child
         except BaseException as error:
-            end = of_exception(error)
+            end = ending(error)
             raise
         finally:
             reset(token)
             child.flush()
             child._send("end", end)
+
+    def keep_returned(self, value: Any, returns: Iterable[str]) -> None:
+        """Keep what the handler returned; the runner calls it.
+
+        Args:
+            value: What it returned.
+            returns: What the parts are called: ``key`` or ``key:format``.
+
+        Raises:
+            PackingError: The names do not fit the value, or a part cannot be kept.
+            StorageError: An artifact could not be stored.
+        """
+        if value is None and not returns:
+            return
+        for kind, data in self._packing().returned(value, returns):
+            self._send(kind, data)
 
     def flush(self) -> None:
         """Send what waits in buffers."""
@@ -295,6 +313,13 @@ class Context:
     def after_fork(self) -> None:
         """Called in a forked child."""
         self._points.after_fork()
+
+    def _packing(self) -> Packer:
+        if self._packer is None:
+            from framework_run.packing import Packer
+
+            self._packer = Packer(self._submission)
+        return self._packer
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
         if self._emit is not None:
@@ -314,13 +339,13 @@ def get() -> Context:
 def _key(key: Any) -> str:
     if isinstance(key, str) and key:
         return key
-    from framework_run.packing import PackingError
+    from framework_run.errors import PackingError
 
     raise PackingError(f"a key has to be a text, not {key!r}")
 
 
 def _point(key: Any, value: Any, step: Any) -> tuple[str, float, int | None]:
-    from framework_run.packing import PackingError
+    from framework_run.errors import PackingError
 
     try:
         number = float(value)

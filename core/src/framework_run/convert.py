@@ -3,252 +3,349 @@
 from __future__ import annotations
 
 import collections.abc
-import datetime
-import decimal
 import enum
-import json
-import pathlib
 import types
 import typing
-import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-_TRUE = {"true", "yes", "on", "1"}
-_FALSE = {"false", "no", "off", "0"}
-_NONE = {"none", "null", ""}
-_PARSED = {
-    datetime.datetime: datetime.datetime.fromisoformat,
-    datetime.date: datetime.date.fromisoformat,
-    datetime.time: datetime.time.fromisoformat,
-    uuid.UUID: uuid.UUID,
-    decimal.Decimal: decimal.Decimal,
-}
-_UNIONS = (typing.Union, getattr(types, "UnionType", typing.Union))
-_SEQUENCES: dict[Any, Any] = {
+from framework_run.annotations import name_of, shown, unwrap
+from framework_run.errors import did_you_mean
+
+_TRUE: Final = frozenset({"true", "yes", "on", "1"})
+_FALSE: Final = frozenset({"false", "no", "off", "0"})
+_NONE: Final = frozenset({"none", "null"})
+_NOTHING: Final = type(None)
+_UNIONS: Final = (typing.Union, types.UnionType)
+_ORDERED: Final[dict[Any, type]] = {
     list: list,
     set: set,
     frozenset: frozenset,
     collections.abc.Sequence: list,
+    collections.abc.MutableSequence: list,
     collections.abc.Iterable: list,
     collections.abc.Collection: list,
-    collections.abc.MutableSequence: list,
-    collections.abc.Set: set,
+    collections.abc.Set: frozenset,
+    collections.abc.MutableSet: set,
 }
-_MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 class ConversionError(ValueError):
-    """A value that is not what the annotation says."""
+    """A value that is not what the annotation says; the text names the value and the type that is wanted."""
 
 
-def convert(value: Any, annotation: Any, *, raw: bool = False) -> Any:
+def convert(value: Any, annotation: Any, *, raw: bool = False) -> Any:  # noqa: PLR0911  one for each family of types
     """The value as the annotation wants it.
 
+    Nothing is guessed: a bool is no int, 1.0 is no int, a text is no list. An int is taken for a float, a list for a
+    tuple or set, and text for what has one written form (dates, paths, UUIDs, Decimals). ``raw`` text is parsed by
+    the annotation: containers as JSON, or their items between commas; true, false, yes, no; ``none`` where None may be.
+
     Args:
-        value: A JSON value, or text from a command line.
-        annotation: A type, resolved; anything that is not understood passes the value through.
-        raw: The value is text that has to be parsed by the annotation.
+        value: A JSON value, a live object, or text from a command line.
+        annotation: A resolved type; what is not understood takes any value.
+        raw: The value is text that has to be parsed.
 
     Raises:
         ConversionError: It is not what the annotation says.
     """
-    if annotation is Any or annotation is None.__class__ and value is None:
-        return _scalar(value) if raw and annotation is Any else value
+    scalar = _SCALARS.get(annotation) if type(annotation) is type else None
+    if scalar is not None:
+        return scalar(value, raw)
+    annotation = unwrap(annotation)
+    if annotation is Any or annotation is object:
+        return scalar_of(value) if raw else value
     origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return convert(value, typing.get_args(annotation)[0], raw=raw)
     if origin in _UNIONS:
         return _union(value, typing.get_args(annotation), raw=raw)
     if origin is typing.Literal:
         return _literal(value, typing.get_args(annotation), raw=raw)
-    if (origin or annotation) in _SEQUENCES:
-        return _sequence(value, origin or annotation, typing.get_args(annotation), raw=raw)
-    if (origin or annotation) in _MAPPINGS:
-        return _mapping(value, typing.get_args(annotation), raw=raw)
-    if (origin or annotation) is tuple:
-        return _tuple(value, typing.get_args(annotation), raw=raw)
-    return _plain(value, annotation, raw=raw)
+    base, args = origin or annotation, typing.get_args(annotation)
+    if not isinstance(base, type):
+        return scalar_of(value) if raw else value
+    if base in _ORDERED:
+        return _ordered(value, base, args, raw=raw)
+    if base is tuple:
+        return _tuple(value, args, raw=raw)
+    if base in _MAPPINGS:
+        return _mapping(value, args, raw=raw)
+    return _of_class(value, base, raw=raw)
 
 
-def name_of(annotation: Any) -> str:
-    """How a message calls an annotation."""
-    if isinstance(annotation, type) and typing.get_origin(annotation) is None:
-        return annotation.__name__
-    return str(annotation).replace("typing.", "")
+def scalar_of(text: Any) -> Any:
+    """Text without an annotation: a JSON scalar where it is one, else the text."""
+    if not isinstance(text, str):
+        return text
+    import json
 
-
-def _plain(value: Any, annotation: Any, *, raw: bool) -> Any:
-    if not isinstance(annotation, type):
-        return value
-    if issubclass(annotation, enum.Enum):
-        return _enum(value, annotation)
-    if annotation in (bool, int, float, str, complex, bytes):
-        return _number(value, annotation, raw=raw)
-    if isinstance(value, annotation):
-        return value
-    if annotation in _PARSED and isinstance(value, str):
-        try:
-            return _PARSED[annotation](value)
-        except (ValueError, ArithmeticError):
-            raise _error(value, annotation) from None
-    if issubclass(annotation, pathlib.PurePath) and isinstance(value, str):
-        return annotation(value)
-    if annotation is datetime.timedelta and isinstance(value, (int, float, str)):
-        return datetime.timedelta(seconds=_number(value, float, raw=isinstance(value, str)))
-    if hasattr(annotation, "__dataclass_fields__") or hasattr(annotation, "_fields") or typing.is_typeddict(annotation):
-        return _record(_json(value) if raw else value, annotation)
-    return _scalar(value) if raw else value
-
-
-def _number(value: Any, annotation: type, *, raw: bool) -> Any:
-    if annotation is str:
-        if isinstance(value, str):
-            return value
-    elif annotation is bool:
-        if isinstance(value, bool):
-            return value
-        if raw and str(value).lower() in _TRUE | _FALSE:
-            return str(value).lower() in _TRUE
-    elif annotation is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if raw:
-            return _parse(value, float)
-    elif annotation is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if raw:
-            return _parse(value, int)
-    elif annotation is bytes and isinstance(value, str):
-        return value.encode()
-    elif annotation is complex:
-        return _parse(value, complex)
-    raise _error(value, annotation)
-
-
-def _parse(value: Any, kind: Any) -> Any:
     try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise _error(value, kind) from None
+        value = json.loads(text, parse_constant=str)  # NaN and Infinity are no JSON: they stay text
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, (list, dict)) else value
+
+
+def json_of(text: Any, wanted: Any) -> Any:
+    """The JSON value that a text is.
+
+    Raises:
+        ConversionError: It is none.
+    """
+    if not isinstance(text, str):
+        return text
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConversionError(f"{shown(text)} is no {name_of(wanted)} in JSON: {error}") from None
+
+
+def _wrong(value: Any, annotation: Any, why: str = "") -> ConversionError:
+    article = "an" if name_of(annotation)[:1].lower() in "aeio" else "a"
+    return ConversionError(f"{shown(value)} is not {article} {name_of(annotation)}{why}")
+
+
+# Scalars
+
+
+def _to_bool(value: Any, raw: bool) -> bool:
+    if isinstance(value, bool):
+        return value
+    if raw and isinstance(value, str):
+        if value.strip().lower() in _TRUE:
+            return True
+        if value.strip().lower() in _FALSE:
+            return False
+        raise _wrong(value, bool, " (true, false, yes, no)")
+    raise _wrong(value, bool)
+
+
+def _to_int(value: Any, raw: bool) -> int:
+    if type(value) is int:
+        return value
+    if raw and isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            raise _wrong(value, int) from None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, (bool, float, str)) and hasattr(value, "__index__"):
+        return int(value.__index__())  # numpy's integers
+    raise _wrong(value, int)
+
+
+def _to_float(value: Any, raw: bool) -> float:
+    if type(value) is float:
+        return value
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if numeric or (raw and isinstance(value, str)) or _is_number(value):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            raise _wrong(value, float) from None
+    raise _wrong(value, float)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number of a library, such as ``numpy.float32``."""
+    return not isinstance(value, (bool, str)) and hasattr(value, "__float__") and getattr(value, "shape", ()) == ()
+
+
+def _to_str(value: Any, _raw: bool) -> str:
+    if isinstance(value, str):
+        return value
+    raise _wrong(value, str)
+
+
+def _to_bytes(value: Any, _raw: bool) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if isinstance(value, bytes):
+        return value
+    raise _wrong(value, bytes)
+
+
+def _to_complex(value: Any, raw: bool) -> complex:
+    if isinstance(value, (int, float, complex)) and not isinstance(value, bool):
+        return complex(value)
+    if isinstance(value, str):
+        try:
+            return complex(value)
+        except ValueError:
+            raise _wrong(value, complex) from None
+    return complex(_to_float(value, raw))
+
+
+def _to_none(value: Any, raw: bool) -> None:
+    if value is not None and not (raw and str(value).strip().lower() in _NONE):
+        raise _wrong(value, _NOTHING)
+
+
+_SCALARS: Final[dict[type, Callable[[Any, bool], Any]]] = {
+    bool: _to_bool,
+    int: _to_int,
+    float: _to_float,
+    str: _to_str,
+    bytes: _to_bytes,
+    complex: _to_complex,
+    _NOTHING: _to_none,
+}
+
+
+# Choices
 
 
 def _union(value: Any, members: tuple[Any, ...], *, raw: bool) -> Any:
-    if type(None) in members:
-        if value is None or (raw and str(value).lower() in _NONE):
+    """The member that the value is already, else the first that takes it.
+
+    Of text, what is narrower is tried first: text itself fits everything, and 1 is a number before it is a bool.
+    """
+    if raw and isinstance(value, str):
+        word = value.strip().lower()
+        if _NOTHING in members and (word in _NONE or (not word and str not in members)):
             return None
-        members = tuple(member for member in members if member is not type(None))
-    if not raw:
-        for member in members:  # an exact type first, so that 1 stays an int in float | int
-            if isinstance(member, type) and type(value) is member:
-                return value
-    order = sorted(members, key=lambda member: member is str) if raw else members
-    for member in order:
+        members = tuple(member for member in members if member is not _NOTHING)
+        if str in members and word[:1] not in {"[", "{"}:
+            members = tuple(member for member in members if not _is_container(member)) or members
+        members = tuple(sorted(members, key=lambda member: (member is str, member is bool)))
+    elif any(type(value) is member for member in members):
+        return value
+    for member in members:
         try:
             return convert(value, member, raw=raw)
-        except ConversionError:
+        except ConversionError:  # noqa: PERF203  the next one is tried
             continue
-    raise ConversionError(f"{value!r} is none of {', '.join(name_of(member) for member in members)}")
+    wanted = " | ".join(name_of(member) for member in members)
+    raise ConversionError(f"{shown(value)} is none of {wanted}")
+
+
+def _is_container(member: Any) -> bool:
+    base = typing.get_origin(unwrap(member)) or member
+    return base in _ORDERED or base is tuple or base in _MAPPINGS
 
 
 def _literal(value: Any, choices: tuple[Any, ...], *, raw: bool) -> Any:
     for choice in choices:
-        if (type(value) is type(choice) and value == choice) or (raw and str(choice) == str(value)):
+        inner = choice.value if isinstance(choice, enum.Enum) else choice
+        if type(value) is type(choice) and value == choice:
             return choice
-    raise ConversionError(f"{value!r} is none of {', '.join(repr(choice) for choice in choices)}")
+        if raw and str(inner).lower() == str(value).lower() and not isinstance(inner, str):
+            return choice
+        if isinstance(choice, enum.Enum) and value == inner:
+            return choice
+    raise _no_choice(value, [repr(choice) for choice in choices], [c for c in choices if isinstance(c, str)])
 
 
-def _enum(value: Any, annotation: type[enum.Enum]) -> enum.Enum:
+def _enum(value: Any, annotation: type[enum.Enum], *, raw: bool) -> enum.Enum:
     if isinstance(value, annotation):
         return value
     for member in annotation:
-        if value == member.value or value == member.name or str(member.value) == value:
+        if member.value == value and isinstance(member.value, bool) is isinstance(value, bool):
             return member
-    raise ConversionError(f"{value!r} is none of {', '.join(member.name for member in annotation)}")
+    for name, member in annotation.__members__.items():
+        if isinstance(value, str) and (name == value or (raw and str(member.value) == value)):
+            return member
+    names = list(annotation.__members__)
+    raise _no_choice(value, names, names)
 
 
-def _sequence(value: Any, origin: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
-    items, parts_raw = _items(value, raw=raw)
-    if isinstance(items, (str, bytes, dict)) or not isinstance(items, collections.abc.Iterable):
-        raise _error(value, origin)
+def _no_choice(value: Any, choices: list[str], texts: list[str]) -> ConversionError:
+    hint = did_you_mean(value, texts) if isinstance(value, str) else ""
+    return ConversionError(f"{shown(value)} is none of {', '.join(choices)}.{hint}".removesuffix("."))
+
+
+# Containers
+
+
+def _ordered(value: Any, base: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
+    items, still_raw = _items(value, base, raw=raw)
+    made = _ORDERED[base]
+    if not isinstance(items, (list, tuple, set, frozenset)):
+        if isinstance(items, (str, bytes, dict)) or base in (list, set, frozenset) or not isinstance(items, base):
+            raise _wrong(value, base)
+        return items  # a live object that is what is asked for, such as a range for a Sequence
     inner = args[0] if args else Any
-    return _SEQUENCES[origin](convert(item, inner, raw=parts_raw) for item in items)
+    converted = [_inside(f"item {index}", item, inner, raw=still_raw) for index, item in enumerate(items)]
+    if made is list is type(items) and all(new is old for new, old in zip(converted, items, strict=True)):
+        return items  # the list that was given, because nothing in it has changed
+    try:
+        return made(converted)
+    except TypeError as error:  # an item that cannot be hashed
+        raise _wrong(value, base, f": {error}") from None
 
 
 def _tuple(value: Any, args: tuple[Any, ...], *, raw: bool) -> tuple[Any, ...]:
-    items, parts_raw = _items(value, raw=raw)
+    items, still_raw = _items(value, tuple, raw=raw)
     if not isinstance(items, (list, tuple)):
-        raise _error(value, tuple)
-    if not args:
+        raise _wrong(value, tuple)
+    if not args and not still_raw:
         return tuple(items)
-    if len(args) == 2 and args[1] is Ellipsis:  # noqa: PLR2004  tuple[X, ...]
-        return tuple(convert(item, args[0], raw=parts_raw) for item in items)
+    if not args or (len(args) == 2 and args[1] is Ellipsis):  # noqa: PLR2004  tuple[X, ...]
+        args = (args[0] if args else Any,) * len(items)
+    args = () if args == ((),) else args  # tuple[()] in Python 3.10
     if len(items) != len(args):
-        raise ConversionError(f"{value!r} has {len(items)} items instead of {len(args)}")
-    return tuple(convert(item, inner, raw=parts_raw) for item, inner in zip(items, args))
+        raise ConversionError(f"{shown(value)} has {len(items)} items, not {len(args)}")
+    pairs = enumerate(zip(items, args, strict=True))
+    return tuple(_inside(f"item {index}", item, inner, raw=still_raw) for index, (item, inner) in pairs)
 
 
-def _mapping(value: Any, args: tuple[Any, ...], *, raw: bool) -> dict[Any, Any]:
-    content = _json(value) if raw else value
-    if not isinstance(content, dict):
-        raise _error(value, dict)
+def _mapping(value: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
+    content = json_of(value, dict) if raw else value
+    if not isinstance(content, collections.abc.Mapping):
+        raise _wrong(value, dict)
     if not args:
         return content
-    key_type, item_type = args
-    return {convert(key, key_type, raw=True): convert(item, item_type) for key, item in content.items()}
+    # JSON has keys of text only: they are parsed by the annotation.
+    return {
+        _inside(f"key {key!r}", key, args[0], raw=isinstance(key, str)): _inside(
+            f"key {key!r}", item, args[1], raw=False
+        )
+        for key, item in content.items()
+    }
 
 
-def _record(value: Any, annotation: Any) -> Any:
-    """A dataclass, NamedTuple or TypedDict from a mapping."""
-    if not isinstance(value, dict):
-        raise _error(value, annotation)
-    hints = typing.get_type_hints(annotation)
-    unknown = sorted(set(value) - set(hints))
-    if unknown:
-        raise ConversionError(f"{annotation.__name__} has no field {unknown[0]!r}; it has {', '.join(hints)}")
-    content = {}
-    for key, item in value.items():
-        try:
-            content[key] = convert(item, hints[key])
-        except ConversionError as error:
-            raise ConversionError(f"{key}: {error}") from None
-    missing = sorted(getattr(annotation, "__required_keys__", set()) - set(content))
-    if missing:
-        raise ConversionError(f"{annotation.__name__} needs {missing[0]!r}")
-    try:
-        return annotation(**content)
-    except TypeError as error:
-        raise ConversionError(str(error)) from None
-
-
-def _items(value: Any, *, raw: bool) -> tuple[Any, bool]:
+def _items(value: Any, wanted: Any, *, raw: bool) -> tuple[Any, bool]:
     """The items of a container, and whether they are still text: ``1,2,3`` is, ``[1, 2, 3]`` is not."""
-    if not raw:
+    if not raw or not isinstance(value, str):
         return value, False
-    text = str(value).strip()
-    if text.startswith("["):
-        return _json(text), False
+    text = value.strip()
+    if text.startswith(("[", "{")):
+        return json_of(text, wanted), False
     return [part.strip() for part in text.split(",")] if text else [], True
 
 
-def _json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _inside(where: str, value: Any, annotation: Any, *, raw: bool) -> Any:
     try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ConversionError(f"{value!r} is not JSON: {error}") from None
+        return convert(value, annotation, raw=raw)
+    except ConversionError as error:
+        raise ConversionError(f"{where}: {error}") from None
 
 
-def _scalar(value: Any) -> Any:
-    """Text without an annotation: a JSON value where it is one, else the text."""
-    if not isinstance(value, str):
+# Classes
+
+
+def _of_class(value: Any, annotation: type, *, raw: bool) -> Any:
+    if issubclass(annotation, enum.Enum):
+        return _enum(value, annotation, raw=raw)
+    from framework_run import records, written
+
+    if records.is_record(annotation):
+        return records.make(value, annotation, raw=raw)
+    if _is_instance(value, annotation):
         return value
+    if written.has_form(annotation):
+        return written.parse(value, annotation)
+    for base in (int, float, str):
+        if issubclass(annotation, base):  # a class of the user's, or numpy.float64
+            return annotation(_SCALARS[base](value, raw))
+    return scalar_of(value) if raw else value
+
+
+def _is_instance(value: Any, annotation: type) -> bool:
     try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _error(value: Any, annotation: Any) -> ConversionError:
-    return ConversionError(f"{value!r} is no {name_of(annotation)}")
+        return isinstance(value, annotation)
+    except TypeError:  # a Protocol that cannot be asked
+        return False

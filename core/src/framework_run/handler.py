@@ -8,86 +8,139 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn
 
-from framework_run import outcome, slot
+from framework_run import ends, slot
+from framework_run.calling import arguments, settle
 from framework_run.channel import Channel
 from framework_run.context import Context
 from framework_run.loading import folder_of, load, prepare_path
 from framework_run.numbers import decode
+from framework_run.outcome import ending, user_traceback
+
+
+class _Terminated(SystemExit):
+    """Raised where the code stands when SIGTERM comes, so that its ``finally`` blocks run."""
+
+
+_terminated: list[int] = []
 
 
 def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     """Run a submission's handler in this process, and end the process.
 
+    Called in a process of its own that leads its session, with its output redirected, the submission's environment and
+    folder in place, and signals at their defaults. What it says on the channel is its end: ``returned`` when everything
+    is packed and sent, threads are joined and exit functions have run; ``raised`` before that, as soon as it is known.
+
     Args:
         submission: The whole submission.
         channel_fd: The channel's write end.
-        scratch: A folder of this run's own.
+        scratch: A folder of this run's own, which the supervisor removes.
     """
+    pid = os.getpid()
     channel = Channel(channel_fd, submission["token"])
-    signal.signal(signal.SIGTERM, _terminate)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    end = _call({**submission, "params": decode(submission.get("params") or {})}, channel, scratch)
-    end["pid"] = os.getpid()
-    completed = end["state"] == "completed"
-    _flush()
-    channel.send("returned" if completed else "raised", end)
-    _leave(0 if completed else end.get("exit_code") or 1)
-
-
-def _call(submission: dict[str, Any], channel: Channel, scratch: str) -> dict[str, Any]:
-    from framework_run import ends
-
+    _catch_signals(pid)
+    _open_streams()
+    submission = {**submission, "params": decode(submission.get("params") or {})}
     context = Context(submission, channel.send)
     slot.set_process(context)
+    end = _call(submission, context, scratch, pid)
+    completed = end["state"] == "completed"
+    if not completed and not _terminated:
+        _say(channel, "raised", {**end, "pid": pid})
+    _finish(context)
+    if _terminated and not completed:
+        _die(signal.SIGTERM)  # the supervisor knows whether it has sent it
+    if completed:
+        _say(channel, "returned", {**end, "pid": pid})
+    os._exit(0 if completed else end.get("exit_code") or 1)
+
+
+def _call(submission: dict[str, Any], context: Context, scratch: str, pid: int) -> dict[str, Any]:
+    """Everything from the import to the keeping of what is returned, and its end."""
     try:
         code = submission["code"]
         folder = folder_of(code, scratch)
         prepare_path(folder)
-        outcome.call(load(code, folder), submission, context)
-        context.flush()
-    except BaseException as error:  # noqa: BLE001  whatever it is, it is the end
-        end = outcome.ending(error)
-        _report(end)
-        try:
+        sys.argv[:] = [os.path.join(folder, code.get("file") or code["module"])]  # noqa: PTH118  pathlib is slow to import
+        function = load(code, folder)
+        args, keywords = arguments(function, submission, context)
+        value = settle(function(*args, **keywords))
+        if os.getpid() == pid:  # else a child that the code forked and let come back here
+            context.keep_returned(value, submission.get("returns") or ())
             context.flush()
-        except BaseException:  # noqa: BLE001, S110  memory or the pipe is gone; the end itself matters more
-            pass
+    except BaseException as error:  # noqa: BLE001  whatever it is, it is the end
+        end = ending(error)
+        if end["state"] != "completed" and not isinstance(error, _Terminated):
+            _print(error, end)
         return end
     return ends.completed()
 
 
-def _report(end: dict[str, Any]) -> None:
-    """The user's traceback in the log, where people look for it."""
-    if end.get("traceback"):
+def _print(error: BaseException, end: dict[str, Any]) -> None:
+    """Say it in the log, where people look for it, as Python would; the text of ``sys.exit`` too."""
+    if isinstance(error, SystemExit):
+        text = "" if isinstance(error.code, int) else f"{error.code}\n"
+    else:
+        text = end.get("traceback") or user_traceback(error) or f"{end.get('cause')}: {error}\n"
+    try:
+        sys.stderr.write(text)
+    except (OSError, ValueError):
+        return  # the user's code has closed it
+
+
+def _catch_signals(pid: int) -> None:
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        _terminated.append(signal.SIGTERM)
+        raise _Terminated(128 + signal.SIGTERM)
+
+    def restore() -> None:
+        # A child of the user's, such as a worker of a pool, dies of SIGTERM as it would without us.
+        if signal.getsignal(signal.SIGTERM) is terminate and os.getpid() != pid:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, terminate)
+    os.register_at_fork(after_in_child=restore)
+
+
+def _open_streams() -> None:
+    """Standard output by lines, so that it can be followed, and of any text, so that no print fails."""
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:  # the supervisor was started without
+            stream = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  for good
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        errors = "surrogateescape" if name == "stdout" else "backslashreplace"
+        stream.reconfigure(encoding="utf-8", errors=errors, line_buffering=True)
+
+
+def _say(channel: Channel, kind: str, data: dict[str, Any]) -> None:
+    try:
+        channel.send(kind, data)
+    except OSError:
+        return  # the supervisor has gone, and the kernel ends this process
+
+
+def _finish(context: Context) -> None:
+    """End as Python would: threads joined, exit functions run, buffers written; not through the supervisor's stack."""
+    import atexit
+    import threading
+
+    for step in (threading._shutdown, atexit._run_exitfuncs, context.flush):  # type: ignore[attr-defined]  # noqa: SLF001  as Py_FinalizeEx does
         try:
-            sys.stderr.write(end["traceback"])
-        except (OSError, ValueError):
-            pass  # the user's code has closed it
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    """Asked to end: unwinds the stack, so that ``finally`` blocks run."""
-    raise SystemExit(128 + signal.SIGTERM)
-
-
-def _flush() -> None:
+            step()
+        except BaseException as error:  # noqa: BLE001  the end is known; what goes wrong here is said, and no more
+            if not isinstance(error, SystemExit):
+                _print(error, ending(error))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):
-            pass  # closed by the user's code
+        except (OSError, ValueError, AttributeError):
+            continue  # closed or replaced by the user's code
 
 
-def _leave(code: int) -> NoReturn:
-    """End as Python would: threads joined, exit functions run; without unwinding into the supervisor's stack."""
-    try:
-        import atexit
-        import threading
-
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  what Py_FinalizeEx calls first
-        atexit._run_exitfuncs()  # noqa: SLF001  what Py_FinalizeEx calls next
-    except BaseException:  # noqa: BLE001, S110  the end is reported; exit functions print their own errors
-        pass
-    _flush()
-    os._exit(code)
+def _die(number: int) -> NoReturn:
+    """Die of a signal, as the process would have without our handler of it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)

@@ -4,101 +4,68 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from framework_run import ends, outcome, slot
-from framework_run.context import Context
-
-_CHUNK = 16_384  # characters of a log event
-Emit = Callable[[str, dict[str, Any], "str | None"], None]
+from framework_run import ends, slot, tee
+from framework_run.calling import arguments, settle
+from framework_run.context import Context, Emit
 
 
 def run_inline(
     function: Callable[..., Any], submission: dict[str, Any], emit: Emit, *, debug: bool = False
-) -> tuple[Any, ends.Ending, BaseException | None]:
-    """Call a function as a run.
+) -> tuple[Any, dict[str, Any], BaseException | None]:
+    """Call a function as a run: the current context is its own, and what it prints goes to the run's log as well.
+
+    Runs may be nested and may run in several threads at once: each has its own context and log. The caller emits the
+    ``state`` before and the ``end`` after. What is written past Python's ``sys.stdout`` and ``sys.stderr``, by a
+    library of C or a subprocess, is seen on the terminal only.
 
     Args:
         function: The live function.
-        submission: The submission; its params are the live values.
-        emit: Takes kind, data and a child's uid.
-        debug: Stop in the debugger where it fails.
+        submission: The submission; its params are the values themselves, not encoded.
+        emit: Takes kind, data and a child's uid, for each event.
+        debug: Stop in the debugger (pdb) where it fails.
 
     Returns:
-        What it returned, its end, and the exception that made the end (KeyboardInterrupt included).
+        What it returned; its end, as of `framework_run.outcome.ending`; and the exception that made the end, if one did
+        (KeyboardInterrupt included).
     """
-    context = Context(submission, emit)
+    context = Context(submission, emit, timer=False)
     token = slot.set_current(context)
-    out, err = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Tee(out, "stdout", emit), Tee(err, "stderr", emit)
+    output = tee.begin(emit)
     try:
-        value = outcome.call(function, submission, context)
+        args, keywords = arguments(function, submission, context)
+        value = settle(function(*args, **keywords))
+        context.keep_returned(value, submission.get("returns") or ())
+        context.flush()
     except BaseException as error:  # noqa: BLE001  whatever it is, it is the end
-        sys.stdout.flush()
-        sys.stderr.flush()
-        sys.stdout, sys.stderr = out, err
-        end = (
-            ends.aborted("it was interrupted (Ctrl-C)")
-            if isinstance(error, KeyboardInterrupt)
-            else outcome.ending(error)
-        )
-        if debug and end["state"] == "failed":
-            _debug(end, error)
-        if end["state"] == "completed":
-            return None, end, None
-        return None, end, error
+        return _raised(error, context, output, debug=debug)
     else:
         return value, ends.completed(), None
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Tee):
-                stream.send()
-        sys.stdout, sys.stderr = out, err
+        tee.end(output)
         slot.reset(token)
+
+
+def _raised(
+    error: BaseException, context: Context, output: tee.Output, *, debug: bool
+) -> tuple[None, dict[str, Any], BaseException | None]:
+    from framework_run.outcome import ending, user_frames
+
+    end = ending(error)
+    if end["state"] == "completed":  # sys.exit(0)
         context.flush()
+        return None, end, None
+    text = end.get("traceback") or ""
+    output.add("stderr", text)  # the log has it; on the terminal it is the caller's to show
+    tee.end(output)
+    with suppress(Exception):  # the run has failed already; what waited is sent if it can be
+        context.flush()
+    frames = user_frames(error)
+    if debug and end["state"] == "failed" and frames is not None:
+        import pdb  # noqa: T100  what was asked for
 
-
-class Tee:
-    """Writes to a stream and to the run's log.
-
-    Args:
-        stream: Where it is written live.
-        name: stdout or stderr.
-        emit: Takes the log events.
-    """
-
-    def __init__(self, stream: Any, name: str, emit: Emit) -> None:
-        self._stream = stream
-        self._name = name
-        self._emit = emit
-        self._pieces: list[str] = []
-        self._length = 0
-
-    def write(self, text: str) -> int:
-        """Write text to both."""
-        written: int = self._stream.write(text)
-        self._pieces.append(text)
-        self._length += len(text)
-        if self._length > _CHUNK:
-            self.send()
-        return written
-
-    def send(self) -> None:
-        """Send what has been written since the last time."""
-        if not self._pieces:
-            return
-        text, self._pieces, self._length = "".join(self._pieces), [], 0
-        for start in range(0, len(text), _CHUNK):
-            piece = text[start : start + _CHUNK].encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
-            self._emit("log", {"stream": self._name, "text": piece}, None)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _debug(end: ends.Ending, error: BaseException) -> None:
-    import pdb  # noqa: T100  what was asked for
-
-    sys.stderr.write(end.get("traceback") or f"{end['message']}\n")
-    if error.__traceback__ is not None:
-        pdb.post_mortem(error.__traceback__)
+        sys.stderr.write(text)
+        pdb.post_mortem(frames)
+    return None, end, error

@@ -1,115 +1,138 @@
-"""From a call of user code to its end: the same rules in a process of its own and inline."""
+"""What an exception that reached the top says about the end of a run."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import ends
-from framework_run.binding import BindingError, bind
-from framework_run.loading import LoadError
-from framework_run.packing import PackingError, StorageFailure, pack_return
+from framework_run.errors import RunSideError
 
 if TYPE_CHECKING:
+    from traceback import TracebackException
     from types import TracebackType
 
-    from framework_run.context import Context
+_OURS: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  pathlib is slow to import
+_LONGEST_MESSAGE: Final = 500  # characters
+_LONGEST_TRACEBACK: Final = 20_000  # characters; the last ones are kept
+
+# Modules whose distribution has another name; from the projects' own documentation.
+_DISTRIBUTIONS: Final = {
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "PIL": "pillow",
+    "psycopg2": "psycopg2-binary",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
-def call(function: Callable[..., Any], submission: dict[str, Any], context: Context) -> Any:
-    """Bind, call (awaiting what has to be), and keep what is returned.
+def ending(error: BaseException) -> dict[str, Any]:
+    """The end of a run whose code raised.
 
-    A generator is run to its end, and its items are the value.
+    Args:
+        error: What it raised.
+
+    Returns:
+        The data of an ``end`` event, without its counts: state, cause, message, advice, and where they apply exit_code
+        and traceback (the user's own frames).
     """
-    inputs = local_inputs(submission)
-    args, kwargs = bind(function, context.params, submission.get("raw") or (), inputs, context)
-    value = settle(function(*args, **kwargs))
-    pack_return(context, value, submission.get("returns") or [])
-    return value
-
-
-def settle(value: Any) -> Any:
-    """The value that a coroutine or generator comes to; any other as it is."""
-    kind = type(value).__name__
-    if kind == "coroutine":
-        import asyncio
-
-        return asyncio.run(value)
-    return list(value) if kind == "generator" else value
-
-
-def local_inputs(submission: dict[str, Any]) -> dict[str, str]:
-    """The local paths of the inputs.
-
-    Raises:
-        InputMissing: One is not there.
-    """
-    import os
-
-    paths = {}
-    for name, place in (submission.get("inputs") or {}).items():
-        paths[name] = place["path"]
-        if not os.path.exists(place["path"]):
-            raise InputMissing(f"the input {name!r} is {place['path']!r}, which is not there")
-    return paths
-
-
-class InputMissing(Exception):  # noqa: N818  a state of the world
-    """An input that is not there."""
-
-
-def ending(error: BaseException) -> ends.Ending:
-    """The end that an exception means."""
     if isinstance(error, SystemExit):
-        return _exit(error.code)
-    if isinstance(error, BindingError):
-        return ends.bad_input(str(error), advice="Give the parameters as the signature says.")
-    if isinstance(error, LoadError):
-        return ends.bad_input(str(error), advice=error.advice)
-    if isinstance(error, InputMissing):
-        return ends.bad_input(
-            str(error), advice="Check the path; a relative one is relative to where it was submitted."
-        )
-    if isinstance(error, StorageFailure):
-        return ends.backend(str(error), advice="Make room, or name another artifact path.")
-    if isinstance(error, PackingError):
-        return ends.user_error(
-            str(error), advice="Return plain values or picklable objects, or write a file and return its path."
-        )
+        return _of_exit(error.code)
+    if isinstance(error, KeyboardInterrupt):
+        return ends.aborted("interrupted from the keyboard")
     text = user_traceback(error)
     if isinstance(error, MemoryError):
-        return ends.out_of_memory("MemoryError: an allocation was refused", traceback=text)
-    advice = ""
-    if isinstance(error, ModuleNotFoundError):
-        advice = f"Add the distribution that has {error.name!r}: --requirement NAME, or PEP 723 metadata in the file."
-    message = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
-    return ends.user_error(message[-1] if message else type(error).__name__, traceback=text, advice=advice)
+        return {**ends.out_of_memory(_line(error)), "traceback": text}
+    if isinstance(error, RunSideError):
+        return {**_of_ours(error), "traceback": text if error.cause == "UserError" else ""}
+    return ends.user_error(_line(error), traceback=text, exit_code=1, advice=_advice(error))
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback without the framework's own frames."""
-    error.__traceback__ = _user_frames(error.__traceback__)
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    """The traceback with the user's frames only; empty for an error of ours that no frame of theirs led to."""
+    from traceback import TracebackException
+
+    try:
+        found = TracebackException(type(error), error, error.__traceback__, compact=True)
+        has_frames = _trim(found)
+        if isinstance(error, RunSideError) and not has_frames:
+            return ""  # its message says all
+        text = "".join(found.format())
+    except Exception:  # noqa: BLE001  an exception whose own __str__ fails must not hide that there was one
+        text = f"{type(error).__qualname__}\n"
+    return text if len(text) <= _LONGEST_TRACEBACK else f"…{text[-_LONGEST_TRACEBACK:]}"
 
 
-def _user_frames(trace: TracebackType | None) -> TracebackType | None:
-    first = trace
-    while trace is not None and _is_ours(trace):
+def user_frames(error: BaseException) -> TracebackType | None:
+    """The traceback from the first frame on that is not ours; None where there is none."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
-    return trace or first
+    return trace
 
 
-def _is_ours(trace: TracebackType) -> bool:
-    name = str(trace.tb_frame.f_globals.get("__name__", ""))
-    return name.startswith(("framework_run.", "importlib.", "asyncio.", "framework.")) or name == "importlib"
-
-
-def _exit(code: Any) -> ends.Ending:
+def _of_exit(code: object) -> dict[str, Any]:
+    """As the interpreter reads the argument of ``sys.exit``: https://docs.python.org/3/library/sys.html#sys.exit."""
     if code is None or code == 0:
-        return ends.completed("it called sys.exit(0)")
+        return {**ends.completed("it called sys.exit(0)"), "exit_code": 0}
     if isinstance(code, int):
         return ends.user_error(
-            f"it called sys.exit({code})", exit_code=code, advice="Look at its output for the reason."
+            f"it called sys.exit({code})", exit_code=code & 0xFF, advice="Look at its output for the reason."
         )
-    return ends.user_error(f"it called sys.exit: {code}", exit_code=1)
+    return ends.user_error(_clip(f"it called sys.exit({str(code)!r})"), exit_code=1, advice="The message says why.")
+
+
+def _of_ours(error: RunSideError) -> dict[str, Any]:
+    message = _clip(str(error))
+    if error.cause == "BadInput":
+        return ends.bad_input(message, **({"advice": error.advice} if error.advice else {}))
+    if error.cause == "BackendError":
+        return ends.backend(message, **({"advice": error.advice} if error.advice else {}))
+    return ends.user_error(message, exit_code=1, advice=error.advice)
+
+
+def _advice(error: BaseException) -> str:
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    top = error.name.partition(".")[0]
+    if top in sys.modules and error.name != top:
+        return ""  # the package is there, a part of it is not
+    distribution = _DISTRIBUTIONS.get(error.name) or _DISTRIBUTIONS.get(top, top)
+    return f"Add it to the requirements: --requirement {distribution}, or in the file's '# /// script' dependencies."
+
+
+def _line(error: BaseException) -> str:
+    try:
+        text = str(error).strip()
+    except Exception:  # noqa: BLE001  the user's own class
+        text = ""
+    name = type(error).__qualname__
+    if isinstance(error, SyntaxError):
+        text = str(error.msg)
+    return _clip(f"{name}: {text.splitlines()[0]}" if text else name)
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _trim(found: TracebackException) -> bool:
+    """Take our own frames and the import system's out, in the chain of causes as well; whether any are left."""
+    waiting, has_frames = [found], False
+    while waiting:
+        each = waiting.pop()
+        kept = [frame for frame in each.stack or () if not frame.filename.startswith((_OURS, "<frozen importlib"))]
+        if kept:
+            each.stack[:] = kept
+            has_frames = True
+        else:
+            each.stack = None  # type: ignore[assignment]  # no heading of a traceback is written over nothing
+        waiting += [near for near in (each.__cause__, each.__context__) if near is not None]
+        waiting += getattr(each, "exceptions", None) or []
+    return has_frames

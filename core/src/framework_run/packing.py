@@ -1,189 +1,307 @@
-"""Returned values become results and artifacts, objects become files, files go to the storage."""
+"""What a handler returns and logs, as results and artifacts."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from framework_run.context import plain
-from framework_run.numbers import encode
+from framework_run.errors import PackingError, StorageError, did_you_mean
+from framework_run.plain import plain
 
-if TYPE_CHECKING:
-    from framework_run.context import Context
+MOST_INLINE: Final = 4 * 1024 * 1024
+"""Bytes, compressed, that the artifacts of one run may have in its events where it has no storage."""
 
-INLINE_LIMIT = 4 << 20  # bytes, compressed, a run
-
-
-class PackingError(Exception):
-    """A value that cannot be kept: the user's error."""
+_DATA_SETS: Final = "log_dataset keeps data, log_model a model, log_artifact anything else."
+_SIZE: Final = 1024 * 1024  # bytes read at once
 
 
-class StorageFailure(Exception):  # noqa: N818  told apart from the user's errors
-    """The storage did not take it: not the user's error."""
-
-
-def pack_return(context: Context, value: Any, returns: list[str]) -> None:
-    """Keep what a handler returned.
+class Packer:
+    """Writes what a run makes, and keeps it in the run's storage.
 
     Args:
-        context: The run's context.
-        value: What was returned; None is nothing.
-        returns: Names such as ``accuracy`` or ``model:pickle``; with one name the whole value is called so, with several a tuple's items or
-            a dictionary's keys are.
-
-    Raises:
-        PackingError: It cannot be kept, or does not fit the names.
+        submission: The submission; ``artifacts.storage`` names the storage.
     """
-    if value is None and not returns:
-        return
-    for name, item in _named(value, returns):
-        key, _, format_ = name.partition(":")
-        if format_ or not _is_result(item):
-            pack(context, key, item, format=format_)
-        else:
-            context.log_result(key, item)
 
+    def __init__(self, submission: Mapping[str, Any]) -> None:
+        self._storage = (submission.get("artifacts") or {}).get("storage")
+        self._store: Any = None
+        self._inline = 0  # bytes of content in events so far
 
-def _named(value: Any, returns: list[str]) -> list[tuple[str, Any]]:
-    if not returns:
-        return [("return", value)]
-    names = [name.partition(":")[0] for name in returns]
-    if isinstance(value, dict) and set(names) <= set(value):
-        return [(name, value[key]) for name, key in zip(returns, names)]
-    if len(returns) == 1:
-        return [(returns[0], value)]
-    if not isinstance(value, (tuple, list)) or len(value) != len(returns):
-        raise PackingError(
-            f"the handler returned {type(value).__name__} where {len(returns)} values ({', '.join(names)}) are named"
-        )
-    return list(zip(returns, value))
+    def returned(self, value: Any, returns: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events of a return value: artifacts first, then all results in one.
 
+        Args:
+            value: What the handler returned.
+            returns: What its parts are called: ``key`` or ``key:format``. Without, the whole is called ``return``.
 
-def _is_result(value: Any) -> bool:
-    try:
-        encode(plain(value))
-    except TypeError:
-        return False
-    return True
+        Raises:
+            PackingError: The names do not fit the value, or a part cannot be kept.
+            StorageError: An artifact could not be stored.
+        """
+        names = [_split(text) for text in returns]
+        results = {}
+        for key, format_, part in _parts(value, names):
+            is_result, simple = (False, None) if format_ or hasattr(part, "__fspath__") else _try_plain(part)
+            if is_result:
+                results[key] = simple
+            else:
+                yield "artifact", self.artifact(key, part, format=format_)
+        if results:
+            yield "result", {"values": results}
 
+    def artifact(
+        self,
+        key: str,
+        value: Any,
+        *,
+        type: str = "",  # noqa: A002  the word of the artifact's document
+        format: str = "",  # noqa: A002  likewise
+        metadata: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Write one artifact and keep it.
 
-def pack(
-    context: Context, key: str, value: Any, *, type: str = "", format: str = "", metadata: dict[str, Any] | None = None
-) -> None:  # noqa: A002  as in Context
-    """Keep a value as an artifact, and say so in an event.
+        Returns:
+            The data of an ``artifact`` event.
 
-    Raises:
-        PackingError: It cannot be turned into a file.
-        StorageFailure: The storage did not take the file.
-    """
-    with tempfile.TemporaryDirectory(prefix="framework-") as folder:
-        path, found_type, found_format = _file(key, value, format, folder)
-        kept = _store(context, path)
-    context.emit(
-        "artifact",
-        {
+        Raises:
+            PackingError: It cannot be written so.
+            StorageError: It could not be stored.
+        """
+        about = plain_result(key, dict(metadata or {}))
+        path = _path_of(value, format)
+        if path is not None:
+            return self._file(key, path, type, about)
+        from framework_run.formats import FORMATS, describe, guess
+
+        guessed, native = guess(value)
+        chosen = format or native
+        if chosen not in FORMATS:
+            known = sorted([*FORMATS, "file"])
+            raise PackingError(
+                f"artifact {key!r}: there is no format {chosen!r}.{did_you_mean(chosen, known)}",
+                advice=f"Formats: {', '.join(known)}.",
+            )
+        suffix, write = FORMATS[chosen]
+        with _Folder(key) as folder:
+            target = os.path.join(folder, "content")  # noqa: PTH118  pathlib is slow to import
+            _write(key, value, chosen, write, target)
+            kept = self._keep(key, target)
+        name = key.replace("\\", "/").rpartition("/")[2] + suffix
+        return {
             "key": key,
-            "type": type or found_type,
-            "format": format or found_format,
-            "name": os.path.basename(path),
-            "metadata": encode(plain(metadata or {})),
+            "type": type or guessed,
+            "format": chosen,
+            "name": name,
+            "metadata": {**describe(value), **about},
             **kept,
-        },
+        }
+
+    def _file(self, key: str, path: str, type_: str, about: dict[str, Any]) -> dict[str, Any]:
+        name = os.path.basename(os.path.abspath(path))  # noqa: PTH100, PTH119  pathlib is slow to import
+        described = {"key": key, "name": name, "metadata": about}
+        if os.path.isdir(path):  # noqa: PTH112
+            with _Folder(key) as folder:
+                packed = os.path.join(folder, "content")  # noqa: PTH118
+                try:
+                    _zip(path, packed)
+                except OSError as error:
+                    raise _not_stored(key, error) from error
+                return {**described, "type": type_ or "folder", "format": "zip", **self._keep(key, packed)}
+        if not os.path.isfile(path):  # noqa: PTH113
+            raise PackingError(
+                f"artifact {key!r}: there is no file {path!r} in {os.getcwd()!r}",  # noqa: PTH109
+                advice="A string is a path; give format='text' to keep the string itself.",
+            )
+        format_ = os.path.splitext(name)[1].lstrip(".").lower()  # noqa: PTH122
+        return {**described, "type": type_ or "file", "format": format_, **self._keep(key, path)}
+
+    def _keep(self, key: str, path: str) -> dict[str, Any]:
+        """Digest, size in bytes, and uri or content."""
+        if not self._storage:
+            return self._content(key, path)
+        try:
+            if self._store is None:
+                from framework_run.targets import resolve
+
+                self._store = resolve(self._storage["target"])(**(self._storage.get("options") or {}))
+            stored = self._store.put(path)
+        except (MemoryError, StorageError):
+            raise
+        except Exception as error:
+            raise _not_stored(key, error) from error
+        return {"uri": str(stored["uri"]), "digest": str(stored["digest"]), "size": int(stored["size"])}
+
+    def _content(self, key: str, path: str) -> dict[str, Any]:
+        import hashlib
+        import zlib
+        from base64 import b64encode
+
+        digest, size, packed = hashlib.sha256(), 0, zlib.compressobj()
+        pieces = []
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                while piece := file.read(_SIZE):
+                    digest.update(piece)
+                    size += len(piece)
+                    pieces.append(packed.compress(piece))
+                    self._inline += len(pieces[-1])
+                    if self._inline > MOST_INLINE:
+                        break
+        except OSError as error:
+            raise _not_stored(key, error) from error
+        pieces.append(packed.flush())
+        self._inline += len(pieces[-1])
+        if self._inline > MOST_INLINE:
+            raise StorageError(
+                f"artifact {key!r} could not be stored: the run has no storage, and without one its artifacts may have "
+                f"{MOST_INLINE // 1024**2} MiB in all, compressed",
+                advice="Give the run an artifact path, or log less.",
+            )
+        content = b64encode(b"".join(pieces)).decode("ascii")
+        return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "content": content}
+
+
+def plain_result(key: str, value: Any) -> Any:
+    """A value as JSON can carry it, or an error that names the key and says what keeps such a value.
+
+    Raises:
+        PackingError: JSON cannot carry it.
+    """
+    try:
+        return plain(value)
+    except TypeError as error:
+        raise PackingError(f"result {key!r}: {error}", advice=_mend(value)) from None
+
+
+class _Folder:
+    """A temporary folder that is gone afterwards, whatever happens."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._path = ""
+
+    def __enter__(self) -> str:
+        import tempfile
+
+        try:
+            self._path = tempfile.mkdtemp(prefix="framework-artifact-")
+        except OSError as error:
+            raise _not_stored(self._key, error) from error
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        import shutil
+
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def _write(key: str, value: Any, format_: str, write: Any, target: str) -> None:
+    from framework_run.formats import type_name
+
+    try:
+        write(value, target)
+    except MemoryError:
+        raise
+    except OSError as error:
+        raise _not_stored(key, error) from error
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        advice = "Keep what pickle can write, such as its state, or name another format, as in returns=['key:json']."
+        raise PackingError(
+            f"artifact {key!r}: a {type_name(value)} cannot be written as {format_}: {reason}",
+            advice=advice
+            if format_ == "pickle"
+            else "Name a format that fits the value, or write a file and keep that.",
+        ) from error
+
+
+def _not_stored(key: str, error: Exception) -> StorageError:
+    import errno
+
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+    return StorageError(
+        f"artifact {key!r} could not be stored: {reason}",
+        advice="Free space on the disk, and run it again." if full else "Mend the storage, and run it again.",
     )
 
 
-def _file(key: str, value: Any, format_: str, folder: str) -> tuple[str, str, str]:
-    """The path of a file with the value in it, its type and its format."""
-    if isinstance(value, os.PathLike) or (isinstance(value, str) and not format_ and os.path.exists(value)):
-        path = os.fspath(value)
-        if not os.path.exists(path):
-            raise PackingError(f"the artifact {key!r} is the path {path!r}, which is not there")
-        return path, "folder" if os.path.isdir(path) else "file", os.path.splitext(path)[1].lstrip(".")
-    name = type(value).__module__.partition(".")[0] + "." + type(value).__qualname__
-    stem = os.path.join(folder, key.replace("/", "_"))
-    try:
-        return _write(name, value, format_, stem)
-    except OSError as error:
-        raise StorageFailure(f"the artifact {key!r} could not be written: {error}") from error
-    except Exception as error:  # pickle raises what it likes
-        raise PackingError(f"{key!r} of type {name} cannot be kept: {error}") from error
+def _split(text: str) -> tuple[str, str]:
+    key, _, format_ = text.partition(":")
+    if not key.strip():
+        raise PackingError(f"returns: {text!r} names nothing", advice="Write key, or key:format.")
+    return key.strip(), format_.strip()
 
 
-def _write(name: str, value: Any, format_: str, stem: str) -> tuple[str, str, str]:
-    if name == "pandas.DataFrame" and format_ in ("", "csv", "parquet"):
-        return _table(value, format_, stem)
-    if name == "numpy.ndarray" and format_ in ("", "npy"):
-        import numpy as np
-
-        np.save(f"{stem}.npy", value, allow_pickle=False)
-        return f"{stem}.npy", "dataset", "npy"
-    if name.startswith("matplotlib.") and hasattr(value, "savefig"):
-        suffix = format_ or "png"
-        value.savefig(f"{stem}.{suffix}")
-        return f"{stem}.{suffix}", "plot", suffix
-    if isinstance(value, (str, bytes)) and format_ != "pickle":
-        suffix = format_ or ("txt" if isinstance(value, str) else "bin")
-        with open(f"{stem}.{suffix}", "wb") as stream:
-            stream.write(value.encode() if isinstance(value, str) else value)
-        return f"{stem}.{suffix}", "file", suffix
-    if format_ == "json":
-        import json
-
-        with open(f"{stem}.json", "w", encoding="utf-8") as text:
-            json.dump(encode(plain(value)), text)
-        return f"{stem}.json", "file", "json"
-    import pickle
-
-    with open(f"{stem}.pickle", "wb") as stream:
-        pickle.dump(value, stream)
-    return f"{stem}.pickle", "object", "pickle"
-
-
-def _table(value: Any, format_: str, stem: str) -> tuple[str, str, str]:
-    if format_ != "csv":
-        try:
-            value.to_parquet(f"{stem}.parquet")
-        except ImportError:
-            if format_:
-                raise
-        else:
-            return f"{stem}.parquet", "dataset", "parquet"
-    value.to_csv(f"{stem}.csv", index=False)
-    return f"{stem}.csv", "dataset", "csv"
-
-
-def _store(context: Context, path: str) -> dict[str, Any]:
-    storage = (context._submission.get("artifacts") or {}).get("storage")  # noqa: SLF001  the two are one subject
-    try:
-        if storage is None:
-            return _inline(context, path)
-        module, _, name = storage["target"].partition(":")
-        import importlib
-
-        store = getattr(importlib.import_module(module), name)(**storage.get("options", {}))
-        kept: dict[str, Any] = store.put(path)
-    except OSError as error:
-        raise StorageFailure(f"the storage did not take {path!r}: {error}") from error
-    return kept
-
-
-def _inline(context: Context, path: str) -> dict[str, Any]:
-    """The content itself, for a run that can reach no storage."""
-    import base64
-    import hashlib
-    import zlib
-
-    if os.path.isdir(path):
-        raise PackingError(f"{path!r} is a folder: without a storage only files come back; pack it into one")
-    with open(path, "rb") as stream:
-        content = stream.read()
-    packed = zlib.compress(content)
-    used = getattr(context, "inline_bytes", 0) + len(packed)
-    if used > INLINE_LIMIT:
+def _parts(value: Any, names: list[tuple[str, str]]) -> Iterator[tuple[str, str, Any]]:
+    """Key, format and value of each part."""
+    if not names:
+        if value is not None:
+            yield "return", "", value
+        return
+    keys = [key for key, _ in names]
+    if isinstance(value, dict) and (len(names) > 1 or keys[0] in value):
+        for key, format_ in names:
+            if key not in value:
+                raise PackingError(
+                    f"returns names {key!r}, which is not in the mapping that was returned."
+                    f"{did_you_mean(key, [name for name in value if isinstance(name, str)])}",
+                    advice="Return it, or take it out of returns.",
+                )
+            yield key, format_, value[key]
+    elif len(names) == 1:
+        yield *names[0], value
+    elif isinstance(value, (tuple, list)) and len(value) == len(names):
+        for (key, format_), part in zip(names, value, strict=True):
+            yield key, format_, part
+    else:
+        got = f"{len(value)} values" if isinstance(value, (tuple, list)) else f"one {type(value).__qualname__}"
         raise PackingError(
-            f"{os.path.basename(path)!r} brings the run beyond {INLINE_LIMIT >> 20} MiB without a storage; set one"
+            f"returns names {len(names)} values ({', '.join(keys)}), but {got} came back",
+            advice="Return a tuple of as many values, or a mapping with these keys.",
         )
-    context.inline_bytes = used  # type: ignore[attr-defined]  counted where the content is
-    digest = "sha256:" + hashlib.sha256(content).hexdigest()
-    return {"digest": digest, "size": len(content), "content": base64.b64encode(packed).decode()}
+
+
+def _try_plain(value: Any) -> tuple[bool, Any]:
+    try:
+        return True, plain(value)
+    except TypeError:
+        return False, None
+
+
+def _path_of(value: Any, format_: str) -> str | None:
+    """The path that a value is, or None for an object."""
+    if format_ == "file" or hasattr(value, "__fspath__"):
+        return os.fsdecode(value)
+    return value if isinstance(value, str) and not format_ else None
+
+
+def _mend(value: Any) -> str:
+    from framework_run.formats import guess
+
+    if isinstance(value, (set, frozenset)):
+        return "Make it a list: sorted(...)."
+    kind = guess(value)[0]
+    if kind == "dataset":
+        return "log_dataset keeps data; a small array is kept as a list: .tolist()."
+    return "log_artifact keeps a figure." if kind == "plot" else _DATA_SETS
+
+
+def _zip(folder: str, target: str) -> None:
+    """A zip that depends on names and content only: sorted, one date, no owners."""
+    import zipfile
+
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(where, name) for name in files]  # noqa: PTH118
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(found):
+            name = os.path.relpath(path, folder).replace(os.sep, "/")
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            with open(path, "rb") as source, archive.open(entry, "w", force_zip64=True) as sink:  # noqa: PTH123
+                while piece := source.read(_SIZE):
+                    sink.write(piece)

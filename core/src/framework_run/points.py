@@ -24,16 +24,16 @@ Send = Callable[[str, dict[str, Any]], None]
 class Points:
     """Collects points, and sends them as ``metric`` events.
 
-    Who logs a few points a second sees each of them sent at once, so that an end by SIGKILL loses none of them. Who logs faster
-    has them sent by `MOST`, and every `EVERY` seconds: at the next call, or by a thread that lives no longer than that
-    (``timer``). In a forked child nothing waits, because such children end without a word (``os._exit``).
+    Who logs a few points a second sees each of them sent at once, so that an end by SIGKILL loses none of them. Who
+    logs faster has them sent by `MOST`, and every `EVERY` seconds: at the next call, or by a thread that lives no longer
+    than that (``timer``). In a forked child nothing waits, because such children end without a word (``os._exit``).
 
     Args:
         send: Takes a kind and its data.
         timer: A thread may be started to send what waits. Without it, points wait for the next call or for `flush`.
     """
 
-    __slots__ = ("_at_once", "_due", "_forked", "_lock", "_points", "_send", "_since", "_steps", "_timer", "_timers")
+    __slots__ = ("_at_once", "_due", "_forked", "_lock", "_points", "_send", "_since", "_steps", "_timer", "timers")
 
     def __init__(self, send: Send, *, timer: bool) -> None:
         self._send = send
@@ -43,7 +43,7 @@ class Points:
         self._at_once = AT_ONCE
         self._lock = threading.Lock()
         self._forked = False
-        self._timers = timer
+        self.timers = timer
         self._timer: threading.Timer | None = None
 
     def add(self, key: str, value: float, step: int | None) -> None:
@@ -67,7 +67,7 @@ class Points:
             self.flush()
         elif len(self._points) >= MOST:
             self.flush()
-        elif self._timers and self._timer is None:
+        elif self.timers and self._timer is None:
             self._wait()
 
     def flush(self) -> None:
@@ -108,7 +108,7 @@ class Points:
         self.flush()
 
     def _take(self) -> dict[str, dict[str, list[Any]]]:
-        """Up to `MOST` points in columns, by key. ``popleft`` of a deque is atomic, so nothing is lost to other threads."""
+        """Up to `MOST` points in columns, by key. ``popleft`` is atomic, so nothing is lost to other threads."""
         columns: dict[str, dict[str, list[Any]]] = {}
         points = self._points
         for _ in range(min(len(points), MOST)):

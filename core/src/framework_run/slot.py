@@ -19,7 +19,7 @@ def current() -> Context | None:
     """The context of the run that this code belongs to; None outside of one.
 
     In a script that a run started it is made at the first call, from the channel in the environment. A thread that was
-    started in an inline run has no context variable of its own: it belongs to the one run that is active, if only one is.
+    started in an inline run has no context variable of its own: it belongs to the run that is active, if only one is.
     """
     found = _current.get()
     if found is not None:

@@ -1,37 +1,43 @@
-"""What user code may ask of ``framework`` where it is not installed: the decorator and the context.
+"""What a handler may ask of ``framework`` where it is not installed: the decorator and the context.
 
 This package lies last on the path of a run, so that an installed framework comes first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from framework_run.context import Context
+from framework_run.context import get as context
 
 __all__ = ["Context", "context", "function"]
 
 
-def context() -> Context:
-    """The context of the run that this code belongs to.
+def function(target: Any = None, /, **options: Any) -> Any:
+    """Mark a function; it stays the same function object.
 
-    Raises:
-        LookupError: There is none.
+    Args:
+        target: The function; without it, a decorator is returned.
+        options: What the Function is to be, kept as its attribute ``framework_options``.
     """
-    from framework_run import slot
 
-    found = slot.current()
-    if found is None:
-        raise LookupError("no run is going on here")
-    return found
+    def mark(handler: Callable[..., Any]) -> Callable[..., Any]:
+        handler.framework_options = options  # type: ignore[attr-defined]
+        return handler
+
+    if target is None:
+        return mark
+    if callable(target):
+        return mark(target)
+    raise AttributeError(_missing("function of a file, folder or URI"))
 
 
-def function(*args: Any, **_options: Any) -> Any:
-    """Mark a function; it stays as it is."""
-    if args and callable(args[0]):
-        return args[0]
-    return lambda handler: handler
+def _missing(name: str) -> str:
+    return f"framework: {name} needs the whole framework in this environment: pip install framework-core"
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"framework.{name} needs the whole package here: pip install framework-core")
+    if name.startswith("__"):
+        raise AttributeError(f"module 'framework' has no attribute {name!r}")
+    raise AttributeError(_missing(name))
