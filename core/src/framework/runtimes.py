@@ -101,6 +101,13 @@ class Runtime(ABC):
             BackendError: It was not started; nothing is left behind.
         """
 
+    def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
+        """The documents and handles of runs that were started from here and not cleaned up yet; none unless told.
+
+        A client that died between `submit` and the database is made good by this.
+        """
+        return iter(())
+
     @abstractmethod
     def observe(self, handle: Handle) -> Observation:
         """What the backend says of it now."""

@@ -40,12 +40,11 @@ class RunTable:
         """Insert a run; one that is there is left as it is."""
         with self._engine.transaction() as cursor:
             row = self._engine.insert(cursor, _INSERT, _columns(run, {}, handle))
-        if row is not None and handle is None:
+        if row is not None:
             self._fresh[run["metadata"]["uid"]] = (row, run)
 
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep a run's handle."""
-        self._fresh.pop(uid, None)
         with self._engine.transaction() as cursor:
             cursor.execute(self._engine.sql("update runs set handle = ? where uid = ?"), (_json(handle), uid))
 

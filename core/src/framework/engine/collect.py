@@ -1,0 +1,69 @@
+"""Collecting: what unfinished runs have reported is brought in by whatever command looks next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framework.databases import ActiveRun
+from framework.engine import inline
+from framework.engine.execute import Follower
+from framework.errors import FrameworkError
+from framework.models.causes import ENDED
+from framework_run import ends
+from framework_run.events import observed_end
+
+if TYPE_CHECKING:
+    from framework.engine.session import Session
+
+
+def collect(session: Session) -> list[str]:
+    """Bring in the events of every unfinished run, and end those that have vanished.
+
+    Returns:
+        The uids of the runs that have come to their end by this.
+    """
+    _adopt(session)
+    ended = []
+    for run in session.database.active_runs():
+        before = run.document["status"].get("state")
+        if _bring(session, run) and before not in ENDED:
+            ended.append(run.uid)
+    inline.sweep(session.home)
+    return ended
+
+
+def _adopt(session: Session) -> None:
+    """Runs that were started here and are not in the database, because their client died or it could not be reached.
+
+    Those that have ended already and left something behind are cleaned up.
+    """
+    for kind in session.plugins.runtimes():
+        runtime = session.runtime(kind)
+        for record, handle in runtime.uncollected():
+            session.database.create_run(record, handle=handle)
+            uid = record["metadata"]["uid"]
+            active = session.database.active_run(uid)
+            if active.document["status"].get("state") in ENDED and not active.document["status"].get("provisional"):
+                Follower(session, runtime, uid, handle, cursor=active.cursor).catch_up()
+
+
+def _bring(session: Session, run: ActiveRun) -> bool:
+    """Bring one run up to date; whether it has ended."""
+    if run.handle is None:
+        return False
+    if run.handle["kind"] == "inline":
+        return _inline(session, run)
+    try:
+        runtime = session.runtime(run.handle["kind"])
+    except FrameworkError:
+        return False  # its plugin is not here: nothing is concluded from that
+    follower = Follower(session, runtime, run.uid, run.handle, cursor=run.cursor)
+    return follower.catch_up()["status"].get("state") in ENDED
+
+
+def _inline(session: Session, run: ActiveRun) -> bool:
+    if inline.is_alive(run.handle or {}) or run.document["status"].get("state") in ENDED:
+        return False
+    end = ends.lost("the process that ran it inline is gone and left no final record")
+    session.database.apply(run.uid, [observed_end({"uid": run.uid}, end)], durable=True)
+    return True

@@ -1,0 +1,154 @@
+"""From a plan to a run: submit, follow, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from framework.databases import Document
+from framework.engine.inline import InlineRun
+from framework.engine.stored import keep_function
+from framework.models.causes import ENDED
+from framework_run.events import Event
+
+if TYPE_CHECKING:
+    from framework.engine.plan import Planned
+    from framework.engine.session import Session
+    from framework.runtimes import Cursor, Handle, Runtime
+
+OnEvent = Callable[[Event], None]
+
+
+def execute(
+    session: Session, planned: Planned, *, watch: bool = True, on_event: OnEvent | None = None
+) -> Document:
+    """Start a run, and unless told otherwise follow it to its end.
+
+    A KeyboardInterrupt asks the run to end; a second one ends it.
+
+    Args:
+        session: Where it is recorded.
+        planned: What is run.
+        watch: Whether to wait for the end.
+        on_event: Is told of each event after it has been recorded.
+
+    Returns:
+        The run's document: the ended run's when it was watched.
+    """
+    if planned.request.inline:
+        keep_function(session, planned.loaded)
+        return InlineRun(session, planned, on_event).run()[1]
+    runtime = session.runtime(planned.function.kind)
+    keep_function(session, planned.loaded)
+    handle = runtime.submit(planned.submission)
+    document = {**planned.run, "status": {**planned.run["status"], "state": "pending"}}
+    session.database.create_run(document, handle=handle)
+    if not watch:
+        return document
+    return Follower(session, runtime, planned.submission.uid, handle, on_event).follow()
+
+
+def dry_run(session: Session, planned: Planned) -> dict[str, Any]:
+    """What would be sent, and what the runtime would create."""
+    from framework.documents.dump import dump
+
+    rendered = session.runtime(planned.function.kind).render(planned.submission)
+    return {"function": dump(planned.function), "run": planned.run, "creates": rendered}
+
+
+class Follower:
+    """Brings a run's events into the database as they come.
+
+    Args:
+        session: Where they are recorded.
+        runtime: The run's runtime.
+        uid: The run.
+        handle: Its handle.
+        on_event: Is told of each event after it has been recorded.
+        cursor: Where to begin.
+    """
+
+    def __init__(  # noqa: PLR0913  what one run takes
+        self,
+        session: Session,
+        runtime: Runtime,
+        uid: str,
+        handle: Handle,
+        on_event: OnEvent | None = None,
+        *,
+        cursor: Cursor | None = None,
+    ) -> None:
+        self._session = session
+        self._runtime = runtime
+        self._uid = uid
+        self._handle = handle
+        self._on_event = on_event
+        self._cursor: Cursor = cursor or {}
+        self._interrupts = 0
+
+    def follow(self) -> Document:
+        """Follow to the end; returns the ended run's document."""
+        while True:
+            try:
+                self._bring(wait=True)
+                document = self.conclude()
+                if document["status"].get("state") in ENDED:
+                    return document
+            except KeyboardInterrupt:
+                self._interrupts += 1
+                self._ask_to_end()
+
+    def catch_up(self) -> Document:
+        """Bring in what is there now, and the end if it has come."""
+        self._bring(wait=False)
+        return self.conclude()
+
+    def conclude(self) -> Document:
+        """Note an end that only an observer can tell, and clean up after a final one."""
+        document = self._session.database.active_run(self._uid).document
+        if _is_open(document):
+            seen = self._runtime.observe(self._handle)
+            if seen.alive is False:
+                self._bring(wait=False)  # what was written between the last look and its death
+                document = self._session.database.active_run(self._uid).document
+                if document["status"].get("state") not in ENDED and seen.end is not None:
+                    document = self._observed(dict(seen.end), document)
+        if not _is_open(document) or document["status"].get("provisional"):
+            self._clean_up(document)
+        return document
+
+    def _bring(self, *, wait: bool) -> None:
+        for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
+            if events:
+                last = any(event["kind"] == "end" for event in events)
+                self._session.database.apply(self._uid, events, cursor=cursor, durable=last)
+            self._cursor = cursor
+            if self._on_event is not None:
+                for event in events:
+                    self._on_event(event)
+
+    def _observed(self, end: dict[str, Any], document: Document) -> Document:
+        from framework_run.events import observed_end
+
+        attempts = document["status"].get("attempts") or [{"number": 1}]
+        event = observed_end({"uid": self._uid, "attempt": attempts[-1]["number"]}, end)
+        return self._session.database.apply(self._uid, [event], durable=True)
+
+    def _clean_up(self, document: Document) -> None:
+        if document["status"].get("state") in ENDED:
+            self._runtime.cleanup(self._handle)
+
+    def _ask_to_end(self) -> None:
+        if self._interrupts == 1:
+            self._runtime.cancel(self._handle, _grace(self._handle))
+        else:
+            self._runtime.cancel(self._handle, 0.0)
+
+
+def _is_open(document: Document) -> bool:
+    status = document["status"]
+    return status.get("state") not in ENDED or bool(status.get("provisional"))
+
+
+def _grace(handle: Handle) -> float:
+    return float(handle.get("grace", 10.0))

@@ -1,0 +1,107 @@
+"""Runs in the caller's own process: two transactions, and a lock that the process holds for life."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from framework.errors import UsageError
+from framework.home import live_dir
+from framework_run import locks
+from framework_run.events import Event, Producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from framework.databases import Document
+    from framework.engine.plan import Planned
+    from framework.engine.session import Session
+
+_SEND = 1.0  # seconds between two deliveries of a run that takes longer
+_held: dict[int, tuple[str, int]] = {}
+
+
+class InlineRun:
+    """One run inline: gives its events to the database in batches.
+
+    Args:
+        session: Where it is recorded.
+        planned: What is run.
+        on_event: Is told of each event.
+    """
+
+    def __init__(self, session: Session, planned: Planned, on_event: Callable[[Event], None] | None) -> None:
+        self._database = session.database
+        self._planned = planned
+        self._on_event = on_event
+        self._producer = Producer(planned.submission.document["run"])
+        self._waiting: list[Event] = []
+        self._sent = time.monotonic()
+        self._home = session.home
+
+    def run(self) -> tuple[Any, Document, BaseException | None]:
+        """Run it to its end.
+
+        Returns:
+            What it returned, the ended run's document, and the exception that ended it.
+        """
+        from framework_run.inline import run_inline
+
+        planned = self._planned
+        document = planned.run
+        document["status"]["state"] = "running"
+        self._database.create_run(document, handle=handle(self._home))
+        self._emit("state", {"state": "running", "pid": os.getpid()}, None)
+        submission = {**planned.submission.document, "params": planned.request.params}
+        assert planned.submission.callable is not None  # noqa: S101  the planner's own promise
+        value, end, error = run_inline(planned.submission.callable, submission, self._emit, debug=planned.request.pdb)
+        self._emit("end", end, None)
+        return value, self._deliver(), error
+
+    def _emit(self, kind: str, data: dict[str, Any], child: str | None) -> None:
+        event = self._producer.event(kind, data, child=child)
+        self._waiting.append(event)
+        if self._on_event is not None and kind != "log":  # what it prints is on the terminal already
+            self._on_event(event)
+        if time.monotonic() - self._sent > _SEND and kind != "end":
+            self._deliver()
+
+    def _deliver(self) -> Document:
+        events, self._waiting = self._waiting, []
+        document = self._database.apply(self._planned.run["metadata"]["uid"], events)
+        self._sent = time.monotonic()
+        return document
+
+
+def handle(home: Path) -> dict[str, Any]:
+    """The handle of a run in this process: the name of the lock that it holds for life."""
+    pid = os.getpid()
+    if pid not in _held:
+        _held.clear()  # a forked child holds none of its parent's
+        folder = live_dir(home)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{pid}-{locks.start_time(pid)}.lock"
+        fd = locks.hold(str(path))
+        _held[pid] = (str(path), fd)
+    return {"kind": "inline", "version": 1, "lock": _held[pid][0]}
+
+
+def is_alive(handle: dict[str, Any]) -> bool:
+    """Whether the process of an inline run lives."""
+    return locks.is_held(handle["lock"])
+
+
+def sweep(home: Path) -> None:
+    """Remove the locks of processes that are gone."""
+    for path in live_dir(home).glob("*.lock"):
+        if not locks.is_held(str(path)):
+            path.unlink(missing_ok=True)
+
+
+def refuse_to_cancel(uid: str) -> NoReturn:
+    """An inline run can be ended by its own process only."""
+    raise UsageError(
+        f"the run {uid} is inline in another process, which alone can end it", advice="Press Ctrl-C where it runs."
+    )

@@ -1,0 +1,248 @@
+"""From a request to a plan: everything is resolved and checked, and nothing is started or written."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from framework.databases import Document
+from framework.engine.capture import environment
+from framework.engine.request import RunRequest
+from framework.errors import ParameterError, UsageError
+from framework.models import Function
+from framework.runtimes import Submission
+from framework_run.uid import new_uid
+
+if TYPE_CHECKING:
+    from framework.engine.session import Session
+    from framework.sources import Loaded
+
+__all__ = ["Planned", "RunRequest", "plan"]
+
+_GRACE = 10.0  # seconds between asking a run to end and ending it
+
+
+@define(kw_only=True)
+class Planned:
+    """A run that can be started.
+
+    Args:
+        run: Its document.
+        submission: What its runner reads.
+        function: The function, with its version.
+        loaded: Its code.
+        request: What was asked for.
+    """
+
+    run: Document
+    submission: Submission
+    function: Function
+    loaded: Loaded
+    request: RunRequest
+
+
+def plan(session: Session, request: RunRequest) -> Planned:
+    """Plan a run.
+
+    Raises:
+        UsageError: The request cannot be planned; the error says why and how to mend it.
+    """
+    loaded = _load(session, request)
+    function = loaded.function
+    _resolve(session, request, function)
+    _check_params(request, function)
+    inputs = _inputs(session, request.inputs)
+    run = run_document(request, function)
+    document = _submission(session, request, loaded, run, inputs)
+    submission = Submission(document=document, function=function, callable=request.function)
+    if not request.inline:
+        session.runtime(function.kind).validate(function)
+    return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request)
+
+
+def _load(session: Session, request: RunRequest) -> Loaded:
+    from framework import sources
+
+    if request.function is not None:
+        return sources.from_callable(request.function, inline=request.inline)
+    if request.target.startswith("db://"):
+        from framework.engine.stored import load_stored
+
+        return load_stored(session, request.target)
+    if request.target:
+        words = request.command or None
+        return sources.from_path(request.target, handler=request.handler or None, command_args=words)
+    return sources.from_command(request.command)
+
+
+def _resolve(session: Session, request: RunRequest, function: Function) -> None:
+    """Kind, project and spec as they hold for this run, and the version that comes of them."""
+    from framework.documents.identity import normal_options, version_of
+    from framework.uris import check_name
+
+    function.kind = request.kind or function.kind
+    function.metadata.project = check_name(request.project or session.settings.project, "a project")
+    check_name(function.metadata.name, "a function")
+    defaults = session.database.project(function.metadata.project).get("spec", {}).get("defaults", {})
+    if request.overrides or defaults:
+        _merge_spec(function, defaults, request.overrides)
+    options_class = session.plugins.options_class(function.kind)
+    function.spec.options = normal_options(function.spec.options, options_class)
+    function.status.version = version_of(function, options_class)
+
+
+def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
+    from framework.documents.converters import dump, structure
+    from framework.documents.merging import merged
+    from framework.models import FunctionSpec
+
+    spec = merged(merged(defaults, dump(function.spec)), overrides)
+    function.spec = structure(spec, FunctionSpec, source="the spec")
+
+
+def _check_params(request: RunRequest, function: Function) -> None:
+    from framework_run.errors import BindingError
+    from framework_run.static import check
+
+    handler = function.spec.code.handler
+    if function.spec.code.command:
+        if request.params:
+            raise ParameterError(
+                f"a script takes no parameter {next(iter(request.params))!r}",
+                advice="Give its arguments behind --, or name a function: file.py:function.",
+            )
+        return
+    entry = next((point for point in function.status.entry_points if point.name == handler), None)
+    if entry is None:
+        return
+    known = [
+        {
+            "name": item.name,
+            "annotation": item.annotation,
+            "default": item.default,
+            "kind": item.kind,
+            "required": item.required and item.name not in request.inputs,
+        }
+        for item in entry.parameters
+    ]
+    try:
+        check(known, request.params, request.raw, handler)
+    except BindingError as error:
+        raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
+
+
+def _inputs(session: Session, inputs: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Where each input is on this machine.
+
+    Raises:
+        UsageError: One is not there.
+    """
+    return {name: {"path": str(_input(session, name, place)), "uri": place} for name, place in inputs.items()}
+
+
+def _input(session: Session, name: str, place: str) -> Path:
+    if place.startswith("store://"):
+        from framework.engine.stored import fetch_artifact
+
+        return fetch_artifact(session, place)
+    path = Path(place.removeprefix("file://")).expanduser().absolute()
+    if not path.exists():
+        raise UsageError(f"the input {name!r} is {place!r}, which is not there", advice="Check the path.")
+    return path
+
+
+def run_document(request: RunRequest, function: Function) -> Document:
+    """The run's document as it begins."""
+    from framework_run.numbers import encode
+
+    metadata, code = function.metadata, function.spec.code
+    spec: Document = {
+        "kind": function.kind,
+        "function": f"db://{metadata.project}/{metadata.name}@{function.status.version}",
+        "params": encode(request.params),
+    }
+    optional = {
+        "handler": code.handler,
+        "command": code.command,
+        "inputs": request.inputs,
+        "returns": request.returns,
+        "artifact_path": request.artifact_path or function.spec.storage.artifact_path,
+        "timeouts": request.timeouts,
+        "parent": request.parent,
+    }
+    spec.update({name: value for name, value in optional.items() if value})
+    now = time.time()
+    return {
+        "metadata": {
+            "uid": new_uid(),
+            "name": request.name or metadata.name,
+            "project": metadata.project,
+            **({"labels": request.labels} if request.labels else {}),
+        },
+        "spec": spec,
+        "status": {"state": "created", "created": now, "environment": environment()},
+    }
+
+
+def _submission(
+    session: Session, request: RunRequest, loaded: Loaded, run: Document, inputs: dict[str, Any]
+) -> dict[str, Any]:
+    function, metadata = loaded.function, run["metadata"]
+    code, life = function.spec.code, function.spec.life
+    limits = {"run": life.timeouts.run, "grace": life.timeouts.grace or _GRACE, **request.timeouts}
+    document: dict[str, Any] = {
+        "version": 1,
+        "run": {"uid": metadata["uid"], "name": metadata["name"], "project": metadata["project"], "iteration": 0},
+        "function": {"name": function.metadata.name, "kind": function.kind, "version": function.status.version},
+        "code": {
+            "folder": str(loaded.root) if loaded.root else None,
+            "archive": None if loaded.root or not code.files else base64.b64encode(loaded.archive()).decode(),
+            "module": code.module,
+            "file": _main_file(function),
+            "handler": code.handler or None,
+            "command": code.command or None,
+        },
+        "params": run["spec"]["params"],
+        "raw": request.raw,
+        "inputs": inputs,
+        "returns": request.returns,
+        "env": _environment_variables(function),
+        "workdir": str(Path(code.workdir).absolute()) if code.workdir else None,
+        "requirements": function.spec.environment.requirements,
+        "labels": metadata.get("labels", {}),
+        "artifacts": {"storage": session.storage_at(run["spec"].get("artifact_path", "")).runner()},
+        "wrappers": [],
+        "token": secrets.token_hex(8),
+        "heartbeat": None,
+        "timeouts": limits,
+        "resources": {"limits": function.spec.resources.limits},
+        "record": run,
+    }
+    document["run"].update(attempt=1, rank=0)
+    return document
+
+
+def _main_file(function: Function) -> str | None:
+    """The file of the handler's module, relative to the code's folder."""
+    base = function.spec.code.module.replace(".", "/")
+    names = (f"{base}.py", f"{base}/__init__.py")
+    return next((name for name in names if name in function.spec.code.files), None)
+
+
+def _environment_variables(function: Function) -> dict[str, str]:
+    needs = function.spec.environment
+    variables: dict[str, str] = {}
+    if needs.env_from_file:
+        path = Path(needs.env_from_file)
+        if not path.is_file():
+            raise UsageError(f"spec.environment.env_from_file is {str(path)!r}, which is not there", advice="Check it.")
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, equals, value = line.strip().removeprefix("export ").partition("=")
+            if equals and not name.startswith("#"):
+                variables[name.strip()] = value.strip().strip("\"'")
+    return {**variables, **needs.env}

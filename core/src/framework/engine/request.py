@@ -1,0 +1,53 @@
+"""What somebody asks to be run, before anything is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import Factory, define
+
+
+@define(kw_only=True)
+class RunRequest:
+    """A request for one run. Exactly one of ``target``, ``function`` and ``command`` says what is run.
+
+    Args:
+        target: ``file.py:handler``, a script, a folder, or ``db://project/name``.
+        function: A live function object.
+        command: The words of a command, or with a target the arguments of the script.
+        handler: The handler, where the target does not name it.
+        params: Values by parameter name.
+        raw: Which of them are text, to be read by their annotation.
+        inputs: Paths or URIs by parameter name.
+        returns: What returned values are called.
+        name: The run's name; the function's unless told.
+        project: The project; the setting unless told.
+        labels: Labels of the run.
+        kind: The kind of runtime; the function's unless told.
+        overrides: A part of the spec, merged over the function's.
+        timeouts: Limits of time in seconds: run, grace.
+        artifact_path: Where artifacts go: a URL or a folder.
+        inline: Whether it runs in this process.
+        pdb: Whether it stops in the debugger where it fails; implies ``inline``.
+        parent: The uid of the run that opens it.
+    """
+
+    target: str = ""
+    function: Callable[..., Any] | None = None
+    command: list[str] = Factory(list)
+    handler: str = ""
+    params: dict[str, Any] = Factory(dict)
+    raw: list[str] = Factory(list)
+    inputs: dict[str, str] = Factory(dict)
+    returns: list[str] = Factory(list)
+    name: str = ""
+    project: str = ""
+    labels: dict[str, str] = Factory(dict)
+    kind: str = ""
+    overrides: dict[str, Any] = Factory(dict)
+    timeouts: dict[str, float] = Factory(dict)
+    artifact_path: str = ""
+    inline: bool = False
+    pdb: bool = False
+    parent: str = ""

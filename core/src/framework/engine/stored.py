@@ -1,0 +1,92 @@
+"""What is kept of code and artifacts, fetched again."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framework.errors import SourceError
+from framework.home import cache_dir
+from framework.models import Function
+
+if TYPE_CHECKING:
+    from framework.engine.session import Session
+    from framework.sources import Loaded
+
+
+def keep_function(session: Session, loaded: Loaded) -> None:
+    """Keep a version in the database, and its code in the storage; nothing is written when it is there already."""
+    from framework.documents.dump import dump
+    from framework.errors import NotFound
+
+    function = loaded.function
+    metadata = function.metadata
+    try:
+        latest = session.database.function(metadata.project, metadata.name)
+    except NotFound:
+        latest = {"status": {}}
+    if latest["status"].get("version") == function.status.version:
+        return
+    if function.spec.code.files:
+        function.status.provenance["archive"] = session.storage.put(loaded.archive()).uri
+    session.database.put_function(dump(function))
+
+
+def load_stored(session: Session, target: str) -> Loaded:
+    """The function that a ``db://`` URI names, with its code unpacked from the storage.
+
+    Raises:
+        NotFound: There is no such version.
+        SourceError: Its code is not kept.
+    """
+    from framework.documents.converters import load
+    from framework.sources import Loaded
+    from framework.uris import FunctionUri
+
+    uri = FunctionUri.parse(target)
+    kept = session.database.function(uri.project, uri.name, tag=uri.tag or "latest", version=uri.digest or None)
+    function = load(kept, Function)
+    if not function.spec.code.files:
+        return Loaded(function=function)
+    place = function.status.provenance.get("archive")
+    if not place:
+        raise SourceError(f"the code of {target} is not kept", advice="Run it from its file once.")
+    folder = cache_dir(session.home, "code") / function.status.version.replace(":", "-")
+    if not folder.is_dir():
+        _unpack(session, place, folder)
+    return Loaded(function=function, root=folder)
+
+
+def _unpack(session: Session, uri: str, folder: Path) -> None:
+    import tempfile
+    import zipfile
+
+    with session.storage_of(uri).open(uri) as stream:
+        content = io.BytesIO(stream.read())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent))
+    with zipfile.ZipFile(content) as archive:
+        archive.extractall(partial)  # zipfile drops absolute names and ".." itself
+    try:
+        partial.rename(folder)
+    except OSError:  # somebody else was first
+        shutil.rmtree(partial)
+
+
+def fetch_artifact(session: Session, text: str) -> Path:
+    """The content of an artifact on this machine, in a cache by digest.
+
+    Raises:
+        NotFound: There is no such artifact.
+    """
+    from framework.uris import ArtifactUri
+
+    uri = ArtifactUri.parse(text)
+    spec = session.database.artifact(uri.project, uri.key, tag=uri.tag or "latest", digest=uri.digest or None)["spec"]
+    folder = cache_dir(session.home, "inputs") / spec["digest"].replace(":", "-")
+    path = folder / (spec.get("name") or "content")
+    if not path.exists():
+        session.storage_of(spec["uri"]).get(spec["uri"], path)
+    return path
