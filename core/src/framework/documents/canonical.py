@@ -6,6 +6,7 @@ tree of 10,000 files needs; the tests compare it with the `rfc8785` library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -25,6 +26,11 @@ def canonical(value: Any) -> bytes:
         UnicodeEncodeError: A text has half of a surrogate pair.
     """
     return _write(encode(value)).encode("utf-8")
+
+
+def digest(value: Any) -> str:
+    """``sha256:…`` of the value's canonical JSON; errors as `canonical`."""
+    return f"sha256:{hashlib.sha256(canonical(value)).hexdigest()}"
 
 
 def _write(value: Any) -> str:

@@ -1,118 +1,99 @@
-"""Documents and models: strict for what people write, lenient for what a database keeps.
+"""Documents become objects: strictly what people write, leniently what a database keeps.
 
-One cattrs converter each, whose hooks are made for a class when it is first used.
+One cattrs converter each, whose hooks are made for a class when it is first used; cattrs itself is imported then, too.
 """
 
 from __future__ import annotations
 
-import difflib
-from functools import cache
+import json
 from typing import Any, TypeVar
-
-import attrs
 
 from framework.documents.dump import dump
 from framework.errors import DocumentError
 
-__all__ = ["dump", "load", "read_yaml", "structure"]
+__all__ = ["dump", "load", "read_yaml", "structure", "to_json"]
 
 T = TypeVar("T")
-_SHOWN = 10  # errors of one document
+
+MAX_LINES = 12  # of what is wrong with one document
 
 
 def read_yaml(text: str, cls: type[T], *, source: str = "the document") -> T:
-    """A model from YAML or JSON that somebody wrote.
+    """An object from YAML or JSON that somebody wrote.
 
     Args:
         text: One document.
         cls: An attrs class.
+        source: The file, for messages.
+
+    Raises:
+        DocumentError: It does not parse (with file:line:column), or does not fit the class (with every place).
+    """
+    from framework.documents import yaml
+
+    return structure(yaml.read(text, source=source), cls, source=source, text=text)
+
+
+def structure(data: Any, cls: type[T], *, source: str = "the document", at: str = "$", text: str = "") -> T:
+    """An object from a document that somebody wrote: unknown keys and values of another type are refused.
+
+    Args:
+        data: The document.
+        cls: An attrs class.
         source: What messages call it.
+        at: The path of the document in a greater one.
+        text: The text that it was read from, to say lines.
 
     Raises:
-        DocumentError: It is no YAML, or does not fit the class.
+        DocumentError: It does not fit. Each line has the path, the value, what is wanted, and the nearest valid name.
     """
-    from framework.documents.yaml import parse
-
-    return structure(parse(text, source), cls, source=source)
-
-
-def structure(data: Any, cls: type[T], *, source: str = "the document") -> T:
-    """A model from plain data that somebody wrote: unknown keys are refused.
-
-    Raises:
-        DocumentError: It does not fit; every place is named by its ``$.path``.
-    """
-    from cattrs.errors import BaseValidationError
+    from framework.documents.strict import converter, problems
 
     try:
-        model: T = _converter(strict=True).structure(data, cls)
-    except (BaseValidationError, TypeError, ValueError) as error:
-        places = list(_places(error, data))
-        shown = places[:_SHOWN] + ([f"… and {len(places) - _SHOWN} more"] if len(places) > _SHOWN else [])
-        raise DocumentError(
-            f"{source} does not fit:\n  " + "\n  ".join(shown), advice="Mend what is named, and try again."
-        ) from None
-    return model
+        obj: T = converter().structure(data, cls)
+    except Exception as error:  # noqa: BLE001  also what the validators of an options class raise
+        found = problems(error, cls, at)
+    else:
+        return obj
+    lines = _lines(text)
+    rows = [f"  {problem.path}{lines.get(problem.path, '')}: {problem.message}" for problem in found[:MAX_LINES]]
+    rows += [f"  … and {len(found) - MAX_LINES} more"] if len(found) > MAX_LINES else []
+    raise DocumentError("\n".join([f"{source} does not fit {cls.__name__}:", *rows]), advice=found[0].advice)
 
 
 def load(document: dict[str, Any], cls: type[T]) -> T:
-    """A model from a document that a database kept: what this version does not know is passed over.
+    """An object from a document that a database kept.
 
-    Who writes the document back merges into the original, so that unknown keys stay.
+    What a newer version wrote is accepted: unknown keys, at any level, are kept with the object that they were found
+    in, and `dump` writes them back. Change the object in place; a copy of it has none of them.
+
+    Args:
+        document: The document.
+        cls: An attrs class.
+
+    Raises:
+        DocumentError: It lacks what the class cannot do without.
     """
-    model: T = _converter(strict=False).structure(document, cls)
-    return model
+    from framework.documents.lenient import converter
+
+    try:
+        obj: T = converter().structure(document, cls)
+    except Exception as error:  # noqa: BLE001  a damaged document fails in many ways
+        raise DocumentError(
+            f"the database's document is no {cls.__name__}: {type(error).__name__}: {error}",
+            advice="Was it changed by hand? Delete it, or restore a backup.",
+        ) from None
+    return obj
 
 
-@cache
-def _converter(*, strict: bool) -> Any:
-    import cattrs
-    from cattrs.strategies import configure_union_passthrough
-
-    converter = cattrs.Converter(forbid_extra_keys=strict)
-    configure_union_passthrough(str | int | float | bool | None, converter)
-    if strict:
-        for kind in (str, int, float, bool):
-            converter.register_structure_hook(kind, _exactly)
-    return converter
+def to_json(obj: Any) -> str:
+    """The document of an object as JSON text."""
+    return json.dumps(dump(obj), ensure_ascii=False, allow_nan=False)
 
 
-def _exactly(value: Any, kind: type) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise TypeError(f"{value!r} is no {_NAMES[kind]}")
-    return value
+def _lines(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    from framework.documents import yaml
 
-
-_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-
-
-def _places(error: BaseException, data: Any, path: str = "$") -> Any:
-    """One line an error: path, what is wrong, the nearest name."""
-    from cattrs.errors import AttributeValidationNote, ForbiddenExtraKeysError, IterableValidationNote
-
-    inner = getattr(error, "exceptions", None)
-    if inner is None:
-        if isinstance(error, ForbiddenExtraKeysError):
-            for name in sorted(error.extra_fields):
-                yield f"{path}.{name}: there is no such field{_nearest(name, error.cl)}"
-        elif isinstance(error, KeyError):
-            yield f"{path}.{error.args[0]}: is missing"
-        else:
-            yield f"{path}: {error}"
-        return
-    for part in inner:
-        step = ""
-        for note in getattr(part, "__notes__", ()):
-            if isinstance(note, AttributeValidationNote):
-                step = f".{note.name}"
-            elif isinstance(note, IterableValidationNote):
-                step = f"[{note.index!r}]" if not isinstance(note.index, str) else f".{note.index}"
-        yield from _places(part, data, path + step)
-
-
-def _nearest(name: str, cls: type) -> str:
-    names = [field.name for field in attrs.fields(cls)]
-    close = difflib.get_close_matches(name, names, 1)
-    return f" (did you mean {close[0]!r}?)" if close else f"; there are {', '.join(names)}"
+    return {path: f" (line {line})" for path, line in yaml.lines(text).items()}

@@ -1,39 +1,77 @@
-"""From models to documents, without cattrs: it is on the path of every run."""
+"""From objects to documents: attrs classes become mappings, with what is at its default left out.
+
+Without cattrs, because every command that runs something needs it and the import takes longer than the work.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import attrs
 
+from framework.documents.extras import extras_of
+from framework_run.numbers import encode
 
-def dump(model: Any) -> dict[str, Any]:
-    """The document of an attrs object, with fields at their defaults left out."""
+
+def dump(obj: Any) -> dict[str, Any]:
+    """The document of an object of an attrs class, as JSON can carry it.
+
+    Fields at their defaults are left out; unknown keys that it was loaded with are in.
+
+    Args:
+        obj: The object.
+
+    Raises:
+        TypeError: A value has no JSON form; the message has its path.
+    """
+    return _dump(obj, "$")
+
+
+def _dump(obj: Any, path: str) -> dict[str, Any]:
     document = {}
-    for name, default in _fields(type(model)):
-        value = getattr(model, name)
-        if value == default:
-            continue
-        document[name] = _value(value)
-    return document
+    cls: Any = type(obj)
+    for name, default in _fields(cls):
+        value = getattr(obj, name)
+        part = _plain(value, f"{path}.{name}")
+        usual = default()
+        # An object that equals its default may still carry unknown keys.
+        if value != usual or (_is_attrs(value) and part != _dump(usual, path)):
+            document[name] = part
+    return {**document, **extras_of(obj)}
 
 
-def _value(value: Any) -> Any:
-    if attrs.has(type(value)):
-        return dump(value)
-    if isinstance(value, dict):
-        return {key: _value(item) for key, item in value.items()}
-    return [_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+def _plain(value: Any, path: str) -> Any:
+    if _is_attrs(value):
+        return _dump(value, path)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict) and any(map(_is_attrs, value.values())):
+        return {key: _plain(item, f"{path}.{key}") for key, item in value.items()}
+    try:
+        return encode(value)
+    except TypeError as error:
+        raise TypeError(f"{path}: {error}") from None
+
+
+def _is_attrs(value: Any) -> bool:
+    return hasattr(type(value), "__attrs_attrs__")
+
+
+def default_of(field: Any) -> Any:
+    """What a field is when nothing is said; attrs.NOTHING, which equals nothing else, where it has no default."""
+    return _maker(field)()
 
 
 @cache
-def _fields(cls: type) -> list[tuple[str, Any]]:
-    """The fields and what they are when nothing is said."""
-    return [(field.name, default_of(field)) for field in attrs.fields(cls)]
+def _fields(cls: Any) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    """Name of each field, and what makes its default."""
+    return tuple((field.name, _maker(field)) for field in attrs.fields(cls) if field.init)
 
 
-def default_of(field: attrs.Attribute[Any]) -> Any:
-    """A field's default; attrs.NOTHING, which equals nothing else, where it has none."""
-    factory = getattr(field.default, "factory", None)
-    return factory() if factory is not None else field.default
+def _maker(field: Any) -> Callable[[], Any]:
+    factory: Callable[[], Any] | None = getattr(field.default, "factory", None)
+    if factory is None:
+        return lambda: field.default
+    return factory if not field.default.takes_self else lambda: attrs.NOTHING

@@ -1,63 +1,113 @@
-"""The identity of a Function: the same content gives the same version, wherever it lies.
+"""The identity of a Function: the same content has the same version, wherever it lies.
 
-The version is the SHA-256 of the RFC 8785 canonical JSON of kind and spec. The code enters by the digests of its files, not by its path.
-Fields at their defaults are left out; so a plugin that gains an option changes no version. Options of a kind whose plugin is absent enter as they are.
+The version is the SHA-256 of the canonical JSON (RFC 8785) of ``{"kind", "spec"}``. In the spec
+
+- code enters by the digests of its files, its module, handler and command, not by where it lies (`path`, `workdir`);
+- a field at its default is left out, so that a plugin that gains an option changes no version;
+- options are written by the options class of the kind where its plugin is installed, and as they are where it is not.
+
+Metadata (name, project, labels, description) and status do not enter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from framework.documents.canonical import digest
 from framework.documents.dump import dump
+from framework.errors import DocumentError
 from framework.models import Function
 
-_PLACES = ("path", "workdir")  # where things lie, not what they are
+_PLACES = ("path", "workdir")
+_ABSENT = object()
 
 
 def version_of(function: Function, options_class: type | None = None) -> str:
-    """The version of a function.
+    """The version of a Function.
 
     Args:
-        function: The function; metadata and status do not enter.
-        options_class: The attrs class of its kind's options, where the plugin is installed.
+        function: The Function, its ``spec.code.files`` filled in.
+        options_class: The attrs class of its kind's options; None where the plugin is not installed or has none.
 
     Returns:
-        ``sha256:…``
+        ``sha256:`` and 64 hex digits.
+
+    Raises:
+        DocumentError: The options do not fit their class, or a value has no JSON form.
     """
-    return digest(identity(function, options_class))
+    try:
+        return digest(identity(function, options_class))
+    except (TypeError, UnicodeEncodeError) as error:
+        raise DocumentError(f"the function {function.metadata.name!r} has no version: {error}") from None
 
 
 def identity(function: Function, options_class: type | None = None) -> dict[str, Any]:
-    """What enters the version, as a document."""
+    """The document whose hash is the version; arguments and errors as `version_of`."""
     spec = dump(function.spec)
-    code = {name: value for name, value in spec.get("code", {}).items() if name not in _PLACES}
-    if code:
-        spec["code"] = code
-    else:
-        spec.pop("code", None)
-    options = normal_options(function.spec.options, options_class)
-    if options:
-        spec["options"] = options
-    else:
-        spec.pop("options", None)
+    _replace(spec, "code", {key: part for key, part in spec.get("code", {}).items() if key not in _PLACES})
+    if options_class is not None and function.spec.options:
+        from framework.documents.converters import structure
+
+        _replace(
+            spec,
+            "options",
+            dump(structure(function.spec.options, options_class, source="the options", at="$.spec.options")),
+        )
     return {"kind": function.kind, "spec": spec}
 
 
 def components(function: Function, options_class: type | None = None) -> dict[str, str]:
-    """The parts of the identity, each with its digest, to say which of them differ."""
-    whole = identity(function, options_class)
-    return {"kind": digest(whole["kind"]), **{part: digest(content) for part, content in whole["spec"].items()}}
+    """The parts of the identity, each with its hash: which of them differ is why two versions do.
 
+    Args:
+        function: As `version_of`.
+        options_class: As `version_of`.
 
-def normal_options(options: dict[str, Any], options_class: type | None) -> dict[str, Any]:
-    """A kind's options, checked by its class and without those at their defaults.
-
-    Raises:
-        DocumentError: They do not fit the class.
+    Returns:
+        The path of each field that is not at its default, such as ``environment.image`` or ``code.files.train.py``,
+        with the hash of its value; for a file, of its content.
     """
-    if options_class is None or not options:
-        return options
-    from framework.documents.converters import structure
+    flat = _flat(identity(function, options_class))
+    return {path: value if path.startswith(_FILES) else digest(value) for path, value in flat.items()}
 
-    return dump(structure(options, options_class, source="the options"))
+
+def diff(a: Function, b: Function) -> list[tuple[str, Any, Any]]:
+    """The fields in which the identities of two Functions differ.
+
+    Args:
+        a: The one.
+        b: The other.
+
+    Returns:
+        Path, value in ``a`` and value in ``b`` of each, None where it is at its default or absent; in the order of the
+        spec.
+    """
+    before, after = _flat(identity(a)), _flat(identity(b))
+    return [
+        (path, before.get(path), after.get(path))
+        for path in dict.fromkeys([*before, *after])
+        if before.get(path, _ABSENT) != after.get(path, _ABSENT)
+    ]
+
+
+_FILES = "code.files."
+
+
+def _replace(spec: dict[str, Any], key: str, part: dict[str, Any]) -> None:
+    if part:
+        spec[key] = part
+    else:
+        spec.pop(key, None)
+
+
+def _flat(whole: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": whole["kind"], **dict(_fields(whole["spec"], ""))}
+
+
+def _fields(part: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in part.items():
+        if isinstance(value, dict) and value:
+            yield from _fields(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -23,6 +23,8 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     merged = {key: deepcopy(value) for key, value in defaults.items() if key not in own}
     for key, value in own.items():
         default = defaults.get(key)
-        both = isinstance(value, Mapping) and isinstance(default, Mapping)
-        merged[key] = merge(default, value) if both else deepcopy(value)  # type: ignore[arg-type]  both are mappings
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            merged[key] = merge(default, value)
+        else:
+            merged[key] = deepcopy(value)
     return merged

@@ -1,12 +1,14 @@
 """YAML that people write: safe, one document, no key twice, and nothing that JSON does not have.
 
-Scalars are read by the core schema of YAML 1.2 (section 10.3.2), not by YAML 1.1, in which ``on`` and ``no`` are booleans, ``1e-3``
-is a text and ``12:30`` a number. What is written here is read back the same.
+Scalars are read by the core schema of YAML 1.2 (section 10.3.2), not by YAML 1.1, in which ``on`` and ``no`` are
+booleans, ``1e-3`` is a text and ``12:30`` a number. What is written here is read back the same.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from functools import partial
 from typing import Any
 
 import yaml
@@ -51,9 +53,9 @@ class _Loader(_Schema, yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if key_node.tag.endswith(":merge"):
                 continue
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} is no text", problem_mark=key_node.start_mark)
             if key in seen:
@@ -67,6 +69,8 @@ class _Loader(_Schema, yaml.SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+for _tag in ("binary", "omap", "pairs", "set", "timestamp"):  # what JSON does not have
+    del _Loader.yaml_constructors[f"tag:yaml.org,2002:{_tag}"]
 
 
 class _Dumper(_Schema, yaml.SafeDumper):
@@ -83,23 +87,43 @@ def read(text: str, *, source: str = "") -> Any:
     Raises:
         DocumentError: It does not parse; the message has file:line:column and shows the line.
     """
+    name = source or "the document"
+    if text.lstrip()[:1] in ("{", "["):  # JSON, which may have tabs where YAML has none
+        try:
+            return json.loads(text, object_pairs_hook=partial(_object, name))
+        except ValueError:
+            pass  # YAML may begin so, too, and its errors have the line
+    try:
+        return _load(text)
+    except yaml.MarkedYAMLError as error:
+        raise _located(error, text, name) from None
+    except yaml.reader.ReaderError as error:
+        raise DocumentError(
+            f"{name}: the character {error.character!r} is not allowed in YAML", advice="Is it a text file in UTF-8?"
+        ) from None
+    except (RecursionError, OverflowError):
+        raise DocumentError(f"{name}: it is nested too deeply, or its aliases stand for too much") from None
+    except ValueError as error:
+        raise DocumentError(f"{name}: {error}") from None
+
+
+def _load(text: str) -> Any:
     loader = _Loader(text)
     try:
         content = loader.get_single_data()
-        if loader.aliases:
-            _nodes(content, {})
-    except yaml.MarkedYAMLError as error:
-        raise _located(error, text, source) from None
-    except yaml.reader.ReaderError as error:
-        where = f"{source}: " if source else ""
-        character = f"the character U+{error.character:04X}" if isinstance(error.character, int) else "it"
-        raise DocumentError(f"{where}{character} is not allowed in YAML", advice="Is it a text file in UTF-8?") from None
-    except (RecursionError, OverflowError):
-        raise DocumentError(f"{source or 'the document'}: it is nested too deeply") from None
-    except ValueError as error:
-        raise DocumentError(f"{source or 'the document'}: {error}") from None
     finally:
         loader.dispose()
+    if loader.aliases:
+        _nodes(content, {})
+    return content
+
+
+def _object(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DocumentError(f"{name}: the key {twice!r} is there twice")
     return content
 
 
@@ -134,22 +158,25 @@ def _nodes(value: Any, known: dict[int, int]) -> int:
         return 1
     if id(value) not in known:
         known[id(value)] = MAX_NODES  # of one that contains itself
-        known[id(value)] = 1 + sum(_nodes(item, known) for item in (value.values() if isinstance(value, dict) else value))
+        known[id(value)] = 1 + sum(
+            _nodes(item, known) for item in (value.values() if isinstance(value, dict) else value)
+        )
     if known[id(value)] > MAX_NODES:
         raise OverflowError
     return known[id(value)]
 
 
-def _located(error: yaml.MarkedYAMLError, text: str, source: str) -> DocumentError:
+def _located(error: yaml.MarkedYAMLError, text: str, name: str) -> DocumentError:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "it is not YAML"
     if "expected a single document" in (error.context or ""):
         problem = "a second document begins here, and one is wanted"
     if mark is None:
-        return DocumentError(f"{source or 'the document'}: {problem}")
-    line = [*text.splitlines(), ""][min(mark.line, len(text.splitlines()))]
+        return DocumentError(f"{name}: {problem}")
+    rows = [*text.splitlines(), ""]
+    line = rows[min(mark.line, len(rows) - 1)]
     start = max(0, mark.column - 60)  # of a long line, what is around the place
     shown = line[start : start + 100].replace("\t", " ")
     return DocumentError(
-        f"{source or 'the document'}:{mark.line + 1}:{mark.column + 1}: {problem}\n  {shown}\n  {' ' * (mark.column - start)}^"
+        f"{name}:{mark.line + 1}:{mark.column + 1}: {problem}\n  {shown}\n  {' ' * (mark.column - start)}^"
     )
