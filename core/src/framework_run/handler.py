@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -126,17 +128,23 @@ def _finish(context: Context) -> None:
     import atexit
     import threading
 
-    for step in (threading._shutdown, atexit._run_exitfuncs, context.flush):  # type: ignore[attr-defined]  # noqa: SLF001  as Py_FinalizeEx does
-        try:
-            step()
-        except BaseException as error:  # noqa: BLE001  the end is known; what goes wrong here is said, and no more
-            if not isinstance(error, SystemExit):
-                _print(error, ending(error))
+    # The first two are what Py_FinalizeEx calls.
+    _carefully(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001
+    _carefully(atexit._run_exitfuncs)  # noqa: SLF001
+    _carefully(context.flush)
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError, AttributeError):  # closed or replaced by the user's code
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # closed or replaced by the user's code
+
+
+def _carefully(step: Callable[[], object]) -> None:
+    """The end is known already: what goes wrong here is said, and no more."""
+    try:
+        step()
+    except SystemExit:
+        return
+    except BaseException as error:  # noqa: BLE001  whatever an exit function raises
+        _print(error, ending(error))
 
 
 def _die(number: int) -> NoReturn:

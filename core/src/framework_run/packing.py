@@ -104,10 +104,10 @@ class Packer:
             with _Folder(key) as folder:
                 packed = os.path.join(folder, "content")  # noqa: PTH118
                 try:
-                    _zip(path, packed)
+                    _tar(path, packed)
                 except OSError as error:
                     raise _not_stored(key, error) from error
-                return {**described, "type": type_ or "folder", "format": "zip", **self._keep(key, packed)}
+                return {**described, "type": type_ or "folder", "format": "tar", **self._keep(key, packed)}
         if not os.path.isfile(path):  # noqa: PTH113
             raise PackingError(
                 f"artifact {key!r}: there is no file {path!r} in {os.getcwd()!r}",  # noqa: PTH109
@@ -288,20 +288,20 @@ def _mend(value: Any) -> str:
     return "log_artifact keeps a figure." if kind == "plot" else _DATA_SETS
 
 
-def _zip(folder: str, target: str) -> None:
-    """A zip that depends on names and content only: sorted, one date, no owners."""
-    import zipfile
+def _tar(folder: str, target: str) -> None:
+    """A tar archive that depends on names and content only: sorted, without times and owners."""
+    import tarfile
+
+    def plain_entry(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.mtime = entry.uid = entry.gid = 0
+        entry.uname = entry.gname = ""
+        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+        return entry
 
     found = []
     for where, folders, files in os.walk(folder):
         folders.sort()
         found += [os.path.join(where, name) for name in files]  # noqa: PTH118
-    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+    with tarfile.open(target, "x", format=tarfile.PAX_FORMAT, dereference=True) as archive:
         for path in sorted(found):
-            name = os.path.relpath(path, folder).replace(os.sep, "/")
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
-            with open(path, "rb") as source, archive.open(entry, "w", force_zip64=True) as sink:  # noqa: PTH123
-                while piece := source.read(_SIZE):
-                    sink.write(piece)
+            archive.add(path, os.path.relpath(path, folder), recursive=False, filter=plain_entry)

@@ -25,8 +25,8 @@ class Points:
     """Collects points, and sends them as ``metric`` events.
 
     Who logs a few points a second sees each of them sent at once, so that an end by SIGKILL loses none of them. Who
-    logs faster has them sent by `MOST`, and every `EVERY` seconds: at the next call, or by a thread that lives no longer
-    than that (``timer``). In a forked child nothing waits, because such children end without a word (``os._exit``).
+    logs faster has them sent by `MOST`, and every `EVERY` seconds: at the next call, or by a thread that lives no
+    longer than that (``timer``). In a forked child nothing waits: such children end without a word (``os._exit``).
 
     Args:
         send: Takes a kind and its data.
