@@ -46,15 +46,21 @@ def identity(function: Function, options_class: type | None = None) -> dict[str,
     """The document whose hash is the version; arguments and errors as `version_of`."""
     spec = dump(function.spec)
     _replace(spec, "code", {key: part for key, part in spec.get("code", {}).items() if key not in _PLACES})
-    if options_class is not None and function.spec.options:
-        from framework.documents.converters import structure
-
-        _replace(
-            spec,
-            "options",
-            dump(structure(function.spec.options, options_class, source="the options", at="$.spec.options")),
-        )
+    _replace(spec, "options", normal_options(function.spec.options, options_class))
     return {"kind": function.kind, "spec": spec}
+
+
+def normal_options(options: dict[str, Any], options_class: type | None) -> dict[str, Any]:
+    """A kind's options as its class writes them, without those at their defaults; as they are where there is no class.
+
+    Raises:
+        DocumentError: They do not fit the class.
+    """
+    if options_class is None or not options:
+        return options
+    from framework.documents.converters import structure
+
+    return dump(structure(options, options_class, source="the options", at="$.spec.options"))
 
 
 def components(function: Function, options_class: type | None = None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 
-def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Two parts of a document as one.
 
     Mappings are merged key by key. Of anything else, lists and an explicit null included, the own value stands. To be
@@ -20,11 +20,11 @@ def merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     Returns:
         A new document that shares nothing with the two.
     """
-    merged = {key: deepcopy(value) for key, value in defaults.items() if key not in own}
+    result = {key: deepcopy(value) for key, value in defaults.items() if key not in own}
     for key, value in own.items():
         default = defaults.get(key)
         if isinstance(value, Mapping) and isinstance(default, Mapping):
-            merged[key] = merge(default, value)
+            result[key] = merged(default, value)
         else:
-            merged[key] = deepcopy(value)
-    return merged
+            result[key] = deepcopy(value)
+    return result
