@@ -1,15 +1,23 @@
-"""Settings: the environment wins over ``FRAMEWORK_HOME/config.toml``, which wins over the defaults."""
+"""Settings, by precedence: the command line, the environment, ``FRAMEWORK_HOME/config.toml``, the default."""
 
 from __future__ import annotations
 
 import os
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import define, fields
 
-from framework.errors import BackendError, UsageError
-from framework.home import default_database, default_storage, home
+from framework.errors import UsageError
+from framework.home import config_file, default_database, default_storage, home, make, not_writable
+
+FLAG = "command line"
+DEFAULT = "default"
+_URLS = ("db", "storage")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # the scheme by RFC 3986, section 3.1
 
 
 @define(kw_only=True)
@@ -21,30 +29,39 @@ class Settings:
     project: str = "default"  # the project of what names none
 
 
-def load() -> Settings:
+def load(flags: Mapping[str, str | None] | None = None) -> Settings:
     """The settings of this process.
 
+    Args:
+        flags: What a command line says, by setting; None for what it does not say.
+
     Raises:
-        UsageError: The configuration file cannot be read.
+        UsageError: The configuration file cannot be read, or a value is not what its setting takes.
     """
-    return Settings(**{name: value for name, value, _ in explain()})
+    return Settings(**{name: value for name, value, _ in explain(flags)})
 
 
-def explain() -> list[tuple[str, str, str]]:
-    """Every setting: name, value, and where the value comes from."""
+def explain(flags: Mapping[str, str | None] | None = None) -> list[tuple[str, str, str]]:
+    """Every setting: name, value, and where the value comes from.
+
+    The origin is ``command line``, the name of a variable, the path of the configuration file, or ``default``.
+    """
     base = home()
-    path = base / "config.toml"
+    path = config_file(base)
     written = _read(path)
-    defaults = {"db": default_database(base), "storage": default_storage(base), "project": "default"}
     rows = []
     for name in names():
-        variable = f"FRAMEWORK_{name.upper()}"
-        if os.environ.get(variable):
-            rows.append((name, os.environ[variable], variable))
+        variable = variable_of(name)
+        if flags and flags.get(name):
+            value, origin = str(flags[name]), FLAG
+        elif os.environ.get(variable):
+            value, origin = os.environ[variable], variable
         elif name in written:
-            rows.append((name, str(written[name]), str(path)))
+            value, origin = written[name], str(path)
         else:
-            rows.append((name, defaults[name], "default"))
+            value, origin = _default(name, base), DEFAULT
+        _check(name, value, origin)
+        rows.append((name, value, origin))
     return rows
 
 
@@ -53,8 +70,17 @@ def names() -> list[str]:
     return [field.name for field in fields(Settings)]
 
 
-def name_of(key: str) -> str:
+def variable_of(name: str) -> str:
+    """The variable of the environment that sets it."""
+    return f"FRAMEWORK_{name.upper()}"
+
+
+def name_of(key: str, origin: str = "") -> str:
     """The name of a setting as it was typed.
+
+    Args:
+        key: The name.
+        origin: What the error is to say of where it stands.
 
     Raises:
         UsageError: There is no such setting; the nearest is named.
@@ -65,45 +91,97 @@ def name_of(key: str) -> str:
 
     close = difflib.get_close_matches(key, names(), 1)
     advice = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(names())}."
-    raise UsageError(f"there is no setting {key!r}", advice=advice)
+    raise UsageError(f"there is no setting {key!r}{origin}", advice=advice)
 
 
 def write(key: str, value: str) -> Path:
-    """Write one setting to the configuration file, whole or not at all.
+    """Write one setting to the configuration file, whole or not at all; its other lines stay as they are.
 
     Returns:
         The file.
+
+    Raises:
+        UsageError: There is no such setting, it does not take the value, or the file cannot be read.
+        BackendError: The file cannot be written.
     """
-    import tempfile
-
-    import tomli_w
-
-    path = home() / "config.toml"
+    path = config_file(home())
     content = {**_read(path), name_of(key): value}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as stream:
-            tomli_w.dump(content, stream)
-        Path(stream.name).replace(path)
-    except OSError as error:
-        raise BackendError(
-            f"{str(path)!r} cannot be written: {error.strerror}", advice="Set FRAMEWORK_HOME to a folder that is writable."
-        ) from None
+    _check(key, value, FLAG)
+    make(path.parent)
+    text = _edited(path.read_text("utf-8") if path.exists() else "", key, value)
+    if _parse(text) != content:
+        raise UsageError(f"{str(path)!r} is written in a way that cannot be edited", advice=f"Set {key} in it by hand.")
+    _replace(path, text)
     return path
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
+def _default(name: str, base: Path) -> str:
+    if name == "db":
+        return default_database(base)
+    return default_storage(base) if name == "storage" else "default"
 
+
+def _check(name: str, value: object, origin: str) -> None:
+    """Refuse what a setting does not take, and say where it stands."""
+    wrong, advice = "", ""
+    if not isinstance(value, str):
+        wrong, advice = "is no text", f'Write it in quotes: {name} = "{value}".'
+    elif not value.strip() or not value.isprintable():
+        wrong, advice = "is no value", "Give it one, or leave the setting out."
+    elif name in _URLS and not _URL.match(value):
+        wrong, advice = "is no URL", f"Write it with its scheme, as in {_default(name, Path('/folder'))}."
+    elif name == "project" and re.search(r"[\s/:@#]", value):
+        wrong, advice = "is no name of a project", "Use letters, digits, '-', '_' and '.'."
+    if wrong:
+        raise UsageError(f"{name}: {value!r} {wrong} (from: {origin})", advice=advice)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = _parse(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}", advice="Make it readable.") from None
+    except ValueError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error}", advice="Mend the file, or remove it.") from None
     for key in content:
-        name_of(key)
+        name_of(key, f" (from: {path})")
     return content
+
+
+def _parse(text: str) -> dict[str, Any]:
+    from importlib import import_module
+
+    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    content: dict[str, Any] = toml.loads(text)
+    return content
+
+
+def _edited(text: str, key: str, value: str) -> str:
+    """The text with one setting changed in its line, or put first."""
+    import json
+
+    line = f"{key} = {json.dumps(value, ensure_ascii=False)}"  # printable text is written alike in JSON and in TOML
+    changed, count = re.subn(rf"(?m)^[ \t]*{key}[ \t]*=.*$", lambda _: line, text, count=1)
+    return changed if count else f"{line}\n{text}"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file by another name first; only its owner may read it, because a URL may hold a password."""
+    import tempfile
+
+    target = path.resolve()  # a link, as people keep their configuration elsewhere, stays one
+    try:
+        fd, partial = tempfile.mkstemp(dir=target.parent, prefix=".config-", text=True)
+        try:
+            with open(fd, "w", encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(partial).replace(target)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise not_writable(path, error) from error
