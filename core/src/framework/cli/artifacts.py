@@ -124,7 +124,7 @@ def get(key: str, output: str | None, project: str | None, run: str | None) -> N
     """
     session = collected()
     spec = complete_artifact(_find(session, key, project, run))["spec"]
-    storage = session.plugins.storage(session.settings.storage) if not spec["uri"] else session.storage_of(spec["uri"])
+    storage = session.storage_of(spec["uri"])
     if output == "-":
         import shutil
         import sys

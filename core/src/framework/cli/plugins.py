@@ -33,7 +33,7 @@ def plugins(as_json: bool) -> None:
         Column("registers", flexible=True),
         Column("reason", flexible=True),
     ]
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
             plugin.name,
             plugin.version,

@@ -21,12 +21,12 @@ def version(as_json: bool) -> None:
         "framework": version_of("framework-core"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "plugins": {plugin.distribution: plugin.version for plugin in opened().plugins.report()},
     }
+    plugins = {plugin.distribution: plugin.version for plugin in opened().plugins.report()}
     if as_json:
-        write_json(facts)
+        write_json({**facts, "plugins": plugins})
         return
     say(f"framework {facts['framework']}")
     say(f"Python {facts['python']} on {facts['platform']}")
-    for name, number in sorted(facts["plugins"].items()):
+    for name, number in sorted(plugins.items()):
         say(f"{name} {number}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
-from framework_run.numbers import encode
+from framework_run.numbers import MAX_SAFE
 
 _encode_fast = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
@@ -19,13 +20,13 @@ def canonical(value: Any) -> bytes:
     """The value as canonical JSON.
 
     Args:
-        value: What JSON can carry; other numbers are encoded first (`framework.documents.numbers`).
+        value: A JSON value; numbers that JSON cannot carry must be encoded (`framework.documents.numbers`).
 
     Raises:
         TypeError: A part of it has no JSON form.
-        UnicodeEncodeError: A text has half of a surrogate pair.
+        ValueError: An integer beyond ±(2^53 - 1), an infinity or NaN, or half of a surrogate pair in a text.
     """
-    return _write(encode(value)).encode("utf-8")
+    return _write(value).encode("utf-8")
 
 
 def digest(value: Any) -> str:
@@ -39,28 +40,38 @@ def _write(value: Any) -> str:
             return _encode_fast(value)
         members = sorted(value.items(), key=_utf16)
         return "{" + ",".join(f"{_encode_fast(key)}:{_write(item)}" for key, item in members) + "}"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_write, value)) + "]"
     if isinstance(value, float):
         return number(value)
+    if isinstance(value, int) and not -MAX_SAFE <= value <= MAX_SAFE:
+        raise ValueError(f"{value} is beyond what every reader of JSON has exactly")
     return _encode_fast(value)
 
 
 def _is_plain(value: dict[str, Any]) -> bool:
     """Whether the standard encoder writes it the same: texts only, and keys that sort alike in UTF-8 and UTF-16."""
-    return all(type(item) is str for item in value.values()) and "".join(value).isascii()
+    return all(type(item) is str for item in value.values()) and all(map(_is_ascii, value))
+
+
+def _is_ascii(key: Any) -> bool:
+    return isinstance(key, str) and key.isascii()
 
 
 def _utf16(member: tuple[str, Any]) -> bytes:
     # RFC 8785, section 3.2.3: members are sorted by the UTF-16 code units of their names.
+    if not isinstance(member[0], str):
+        raise TypeError(f"the key {member[0]!r} of a mapping is no string")
     return member[0].encode("utf-16-be")
 
 
 def number(value: float) -> str:
-    """A finite double as ECMAScript writes it (ECMA-262, Number::toString), which RFC 8785, section 3.2.2.3, asks for.
+    """A double as ECMAScript writes it (ECMA-262, Number::toString), which RFC 8785, section 3.2.2.3, asks for.
 
     Python's ``repr`` has the same shortest digits, in another layout.
     """
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number of JSON")
     if value == 0:
         return "0"
     if value < 0:

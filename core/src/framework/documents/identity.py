@@ -12,12 +12,13 @@ Metadata (name, project, labels, description) and status do not enter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from framework.documents.canonical import digest
 from framework.documents.dump import dump
 from framework.errors import DocumentError
 from framework.models import Function
+from framework_run.numbers import decode, encode
 
 _PLACES = ("path", "workdir")
 _ABSENT = object()
@@ -38,7 +39,7 @@ def version_of(function: Function, options_class: type | None = None) -> str:
     """
     try:
         return digest(identity(function, options_class))
-    except (TypeError, UnicodeEncodeError) as error:
+    except (TypeError, ValueError) as error:
         raise DocumentError(f"the function {function.metadata.name!r} has no version: {error}") from None
 
 
@@ -46,7 +47,7 @@ def identity(function: Function, options_class: type | None = None) -> dict[str,
     """The document whose hash is the version; arguments and errors as `version_of`."""
     spec = dump(function.spec)
     _replace(spec, "code", {key: part for key, part in spec.get("code", {}).items() if key not in _PLACES})
-    _replace(spec, "options", normal_options(function.spec.options, options_class))
+    _replace(spec, "options", encode(normal_options(function.spec.options, options_class)))
     return {"kind": function.kind, "spec": spec}
 
 
@@ -60,7 +61,9 @@ def normal_options(options: dict[str, Any], options_class: type | None) -> dict[
         return options
     from framework.documents.converters import structure
 
-    return dump(structure(options, options_class, source="the options", at="$.spec.options"))
+    return cast(
+        "dict[str, Any]", decode(dump(structure(options, options_class, source="the options", at="$.spec.options")))
+    )
 
 
 def components(function: Function, options_class: type | None = None) -> dict[str, str]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from attrs import define
 
 from framework.databases import Document
@@ -65,6 +66,25 @@ def plan(session: Session, request: RunRequest) -> Planned:
     return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request)
 
 
+def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
+    """A plan for the same function, with other parameters: the code is not looked at again."""
+    _check_params(request, base.function)
+    run = run_document(request, base.function)
+    document = base.submission.document
+    document = {
+        **document,
+        "run": {**document["run"], "uid": run["metadata"]["uid"], "name": run["metadata"]["name"]},
+        "params": run["spec"]["params"],
+        "inputs": _inputs(session, request.inputs) if request.inputs else {},
+        "returns": request.returns,
+        "labels": request.labels,
+        "token": "",
+        "record": run,
+    }
+    submission = Submission(document=document, function=base.function, callable=request.function)
+    return Planned(run=run, submission=submission, function=base.function, loaded=base.loaded, request=request)
+
+
 def _load(session: Session, request: RunRequest) -> Loaded:
     from framework import sources
 
@@ -106,8 +126,8 @@ def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[st
 
 
 def _check_params(request: RunRequest, function: Function) -> None:
+    from framework_run.binding import check
     from framework_run.errors import BindingError
-    from framework_run.static import check
 
     handler = function.spec.code.handler
     if function.spec.code.command:
@@ -120,18 +140,9 @@ def _check_params(request: RunRequest, function: Function) -> None:
     entry = next((point for point in function.status.entry_points if point.name == handler), None)
     if entry is None:
         return
-    known = [
-        {
-            "name": item.name,
-            "annotation": item.annotation,
-            "default": item.default,
-            "kind": item.kind,
-            "required": item.required and item.name not in request.inputs,
-        }
-        for item in entry.parameters
-    ]
+    known = [attrs.asdict(item) for item in entry.parameters]
     try:
-        check(known, request.params, request.raw, handler)
+        check(known, request.params, request.raw, handler, request.inputs)
     except BindingError as error:
         raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -97,8 +97,10 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         raise UsageError("what shall be run?", advice="Name it: framework run FILE.py:FUNCTION, or -- COMMAND.")
     raw = {**key_values(given["params"], "-p"), **ctx.meta.get(GIVEN, {})}
     typed = parameters_of_file(given["params_file"]) if given["params_file"] else {}
+    debugged = _live(given) if given["pdb"] else None
     return RunRequest(
-        target=given["target"] or "",
+        target="" if debugged else given["target"] or "",
+        function=debugged,
         command=words or [],
         handler=given["handler"],
         params={**typed, **raw},
@@ -112,8 +114,15 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         overrides=_overrides(given),
         timeouts={"run": seconds(given["timeout"])} if given["timeout"] else {},
         artifact_path=given["artifact_path"] or "",
+        inline=given["pdb"],
         pdb=given["pdb"],
     )
+
+
+def _live(given: dict[str, Any]) -> Callable[..., Any]:
+    from framework.cli.run.debugging import live_function
+
+    return live_function(given["target"] or "", given["handler"])
 
 
 def _overrides(given: dict[str, Any]) -> dict[str, Any]:

@@ -75,9 +75,11 @@ def flags(entry: EntryPoint, taken: Collection[str]) -> tuple[list[ParameterFlag
 
 def own_parameters(entry: EntryPoint) -> Iterable[Parameter]:
     """The parameters that a person gives: not the context, which the runner passes, nor ``*args`` and ``**kwargs``."""
+    from framework_run.signatures import is_context
+
     for parameter in entry.parameters:
-        is_context = parameter.annotation.rpartition(".")[2].strip("\"'") == "Context"
-        if parameter.kind in {"positional", "keyword"} and not is_context:
+        is_own = parameter.kind in {"positional", "keyword"} and not is_context(parameter.name, parameter.annotation)
+        if is_own:
             yield parameter
 
 

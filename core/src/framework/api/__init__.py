@@ -1,0 +1,1 @@
+"""What scripts and notebooks use; its names are those of `framework`."""

@@ -1,0 +1,17 @@
+"""`framework.context`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from framework_run import slot
+from framework_run.context import Context
+
+
+def context() -> Context:
+    """The context of the run that this code belongs to; outside of a run, one that keeps nothing, so that a handler can be called as it is."""
+    return slot.current() or Context({"run": {"uid": "", "name": "", "project": ""}}, _nowhere)
+
+
+def _nowhere(_kind: str, _data: dict[str, Any], _child: str | None = None) -> None:
+    """Outside of a run there is nobody to tell."""

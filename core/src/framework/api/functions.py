@@ -1,0 +1,150 @@
+"""Functions as scripts and notebooks see them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from attrs import evolve
+
+from framework.api.runs import TrackedRun
+from framework.engine.request import RunRequest
+
+if TYPE_CHECKING:
+    from framework.engine.plan import Planned
+    from framework.engine.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RunnableFunction:
+    """Something that can be run.
+
+    Args:
+        request: What a run of it asks for, before its parameters.
+    """
+
+    def __init__(self, request: RunRequest) -> None:
+        self._request = request
+        self._base: tuple[Session, Planned] | None = None
+
+    def run(  # noqa: PLR0913  one argument a part of the request
+        self,
+        params: dict[str, Any] | None = None,
+        *,
+        inputs: dict[str, str] | None = None,
+        returns: Sequence[str] = (),
+        name: str = "",
+        project: str = "",
+        labels: dict[str, str] | None = None,
+        kind: str = "",
+        inline: bool | None = None,
+        watch: bool = True,
+        check: bool = True,
+        pdb: bool = False,
+    ) -> TrackedRun:
+        """Run it, and track the run.
+
+        Args:
+            params: Values by parameter name.
+            inputs: Paths or URIs by parameter name.
+            returns: What returned values are called, such as ``model`` or ``model:pickle``.
+            name: The run's name; the function's unless told.
+            project: The project; the setting unless told.
+            labels: Labels of the run.
+            kind: The kind of runtime.
+            inline: Whether it runs in this process; a live function does unless told, or unless a kind is.
+            watch: Whether to wait for the end; an inline run is always waited for.
+            check: Whether a run that is not completed raises.
+            pdb: Whether to stop in the debugger where it fails.
+
+        Raises:
+            ParameterError: The parameters do not bind to the signature.
+            RunFailed: It ended and is not completed.
+        """
+        here = (self._request.function is not None and not kind) if inline is None else inline
+        request = evolve(
+            self._request,
+            params=params or {},
+            inputs=inputs or {},
+            returns=list(returns),
+            name=name,
+            project=project or self._request.project,
+            labels=labels or {},
+            kind=kind or self._request.kind,
+            inline=here or pdb,
+            pdb=pdb,
+        )
+        return self._inline(request, check=check) if request.inline else _apart(request, watch=watch, check=check)
+
+    def _inline(self, request: RunRequest, *, check: bool) -> TrackedRun:
+        from framework.engine.inline import InlineRun
+        from framework.engine.session import current
+
+        session = current()
+        _, document, error = InlineRun(session, self._planned(session, request), None).run()
+        run = TrackedRun(session, document)
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if check and error is not None:
+            try:
+                run.check()
+            except Exception as failure:
+                raise failure from error
+        return run.check() if check else run
+
+    def _planned(self, session: Session, request: RunRequest) -> Planned:
+        """The plan; of a function that is run again, the code is not looked at again."""
+        from framework.engine.plan import plan, replan
+        from framework.engine.stored import keep_function
+
+        if self._base is not None and self._base[0] is session and self._base[1].request.project == request.project:
+            return replan(session, self._base[1], request)
+        planned = plan(session, request)
+        keep_function(session, planned.loaded)
+        self._base = (session, planned)
+        return planned
+
+
+def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:
+    from framework.engine.execute import execute
+    from framework.engine.plan import plan
+    from framework.engine.session import current
+
+    session = current()
+    run = TrackedRun(session, execute(session, plan(session, request), watch=watch))
+    return run.check() if check and watch else run
+
+
+@overload
+def function(target: F, /) -> F: ...
+@overload
+def function(target: str | os.PathLike[str], /, **options: Any) -> RunnableFunction: ...
+@overload
+def function(*, name: str = "", project: str = "", **spec: Any) -> Callable[[F], F]: ...
+def function(target: Any = None, /, *, name: str = "", project: str = "", kind: str = "", **spec: Any) -> Any:
+    """A decorator, or what a file, a folder or a URI can be run by.
+
+    Args:
+        target: A function, ``file.py:handler``, a folder, or ``db://project/name``.
+        name: What its runs are called.
+        project: The project of its runs.
+        kind: The kind of runtime of its runs.
+        **spec: Parts of the spec, such as ``resources={"limits": {"memory": "2Gi"}}``.
+
+    Returns:
+        The same function with the attributes ``run`` and ``runnable``, so that it stays a plain function; or a `RunnableFunction`.
+    """
+    if target is None:
+        return lambda handler: function(handler, name=name, project=project, kind=kind, **spec)  # type: ignore[call-overload]
+    request = RunRequest(name=name, project=project, kind=kind, overrides=spec)
+    if not callable(target):
+        return RunnableFunction(evolve(request, target=os.fspath(target)))
+    runnable = RunnableFunction(evolve(request, function=target))
+    try:
+        target.runnable = runnable
+        target.run = runnable.run
+    except AttributeError:
+        return runnable  # a builtin or a bound method, which takes no attributes
+    return target

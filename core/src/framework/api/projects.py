@@ -1,0 +1,57 @@
+"""Projects as scripts and notebooks see them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from framework.api.functions import RunnableFunction, function
+from framework.api.runs import TrackedRun, runs
+from framework.errors import NotFound
+
+
+class LiveProject:
+    """A project: functions that are made from it, and runs in it.
+
+    Args:
+        name: What it is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def function(self, target: Callable[..., Any] | str | os.PathLike[str], **options: Any) -> RunnableFunction:
+        """A function whose runs belong to the project."""
+        made = function(target, project=self.name, **options)  # type: ignore[call-overload]
+        runnable: RunnableFunction = getattr(made, "runnable", made)
+        return runnable
+
+    def runs(self, **query: Any) -> list[TrackedRun]:
+        """As `framework.runs`, of this project."""
+        return runs(project=self.name, **query)
+
+    def __repr__(self) -> str:
+        return f"<project {self.name}>"
+
+
+def project(name: str, *, defaults: dict[str, Any] | None = None) -> LiveProject:
+    """A project by its name; made where it is not there yet.
+
+    Args:
+        name: Letters, digits, and inside of it ``.``, ``_`` and ``-``.
+        defaults: A part of a spec that is merged under every function's own.
+    """
+    from framework.engine.session import current
+    from framework.uris import check_name
+
+    check_name(name, "a project")
+    database = current().database
+    try:
+        database.project(name)
+        known = True
+    except NotFound:
+        known = False
+    if not known or defaults is not None:
+        database.put_project({"metadata": {"name": name}, "spec": {"defaults": defaults or {}}})
+    return LiveProject(name)

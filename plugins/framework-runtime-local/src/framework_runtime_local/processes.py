@@ -1,0 +1,96 @@
+"""The processes of a run: who is the supervisor, what is left of a run without one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any, Final
+
+from framework_run import locks
+
+MARK = "FRAMEWORK_RUN_UID"
+"""The variable that every process of a run is started with."""
+
+_ROUNDS: Final = 20
+_PAUSE: Final = 0.01  # seconds between two rounds
+
+_started: dict[str, int] = {}  # uid of the run to the pid of the supervisor that this process started
+
+
+def remember(uid: str, pid: int) -> None:
+    """Note a supervisor that this process has started, and will have to reap."""
+    _started[uid] = pid
+
+
+def reap(uid: str) -> None:
+    """Take the exit status of a supervisor that this process started, where it has ended."""
+    pid = _started.get(uid)
+    if pid is None:
+        return
+    try:
+        done, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        done = pid  # a forked copy of the client, or somebody else has reaped it
+    if done:
+        _started.pop(uid, None)
+
+
+def lives(owner: dict[str, Any]) -> bool:
+    """Whether the process that signed a lock is still the same process."""
+    pid = owner.get("pid")
+    if not isinstance(pid, int) or owner.get("boot") != locks.boot_id():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's now, and then its start differs
+    return bool(owner.get("start") == locks.start_time(pid))
+
+
+def ask(pid: int) -> None:
+    """Ask a supervisor to end its run, even one that is stopped."""
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+
+
+def members(uid: str) -> list[int]:
+    """The processes that were started for a run and are alive; empty where the system has no /proc."""
+    mark = f"{MARK}={uid}".encode()
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:  # noqa: PTH112, PTH208  a scan of names
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as stream:  # noqa: PTH123  likewise
+                    marked = mark in stream.read().split(b"\0")
+            except OSError:
+                continue  # it has ended, or is another user's
+            if marked:
+                found.append(int(name))
+    return found
+
+
+def end_members(uid: str) -> int:
+    """Kill what is left of a run whose supervisor is gone.
+
+    Returns:
+        How many processes there were.
+    """
+    ended: set[int] = set()
+    for _ in range(_ROUNDS):  # what one of them has just started is found in the next round
+        left = members(uid)
+        if not left:
+            break
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+            ended.add(pid)
+        time.sleep(_PAUSE)
+    return len(ended)
