@@ -91,7 +91,7 @@ def _user_data() -> Path:
     """Where a user's programs keep data, on each platform.
 
     By the XDG Base Directory Specification 0.8, Apple's File System Programming Guide, and Windows' Known Folders, as
-    the package platformdirs has them; that takes longer to import than all of this module. `os.path.expanduser`, because
+    the package platformdirs has them; that takes longer to import than all of this module. `os.path.expanduser`:
     `pathlib` raises for a user without a home folder, and `home` has the better words for that.
     """
     if sys.platform == "win32":
