@@ -2,14 +2,15 @@
 
 It holds ``__main__.py``, ``framework_run/``, the ``runside`` subpackages of plugins as
 ``framework_run/plugins/<import name>/``, and ``facade/framework/``. Its digest covers the names and contents of its
-files in their order, not the compressed bytes: those depend on the zlib that wrote them, the digest is the same on
-every machine.
+files in their order, not the compressed bytes: those depend on the zlib that wrote them, the digest is the same on every
+machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
