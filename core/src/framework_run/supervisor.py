@@ -200,9 +200,16 @@ class Supervisor:
         except OSError as error:
             os.write(failure, f"{error.strerror}: {error.filename or ''}".rstrip(": ").encode())
             os._exit(127)
-        from framework_run import handler
+        try:
+            from framework_run import handler
 
-        handler.run(self.submission, pipes["channel"], scratch)
+            handler.run(self.submission, pipes["channel"], scratch)
+        except BaseException:  # noqa: BLE001  ours, since the user's are caught: never back into the supervisor's stack
+            import traceback
+
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(70)
 
     def _execute(self, channel_fd: int, scratch: str) -> NoReturn:
         """Replace this process by the script or command; its Python finds the facade last on its path."""
