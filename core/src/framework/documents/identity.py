@@ -116,7 +116,7 @@ def _flat(whole: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(part: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in part.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and not (len(value) == 1 and next(iter(value)).startswith("$")):
             yield from _fields(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
