@@ -11,7 +11,7 @@ from framework.cli.functions.reference import abbreviated, find
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, note, write_json, write_yaml
 from framework.cli.session import opened
-from framework.errors import SourceError, UsageError
+from framework.errors import DocumentError, SourceError, UsageError
 
 
 @click.command("export")
@@ -58,6 +58,8 @@ def import_(file: str, project: str | None, as_json: bool) -> None:
 
     session = opened()
     function = read_yaml(_text(file), Function, source=file)
+    if not function.metadata.name:
+        raise DocumentError(f"{file} does not fit:\n  $.metadata.name: is missing", advice="Give the function a name.")
     if project is not None:
         function.metadata.project = project
     function.status.version = version_of(function, session.plugins.options_class(function.kind))
