@@ -40,7 +40,7 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     """
     pid = os.getpid()
     channel = Channel(channel_fd, submission["token"])
-    _catch_signals(pid)
+    _catch_signals()
     _open_streams()
     submission = {**submission, "params": decode(submission.get("params") or {})}
     context = Context(submission, channel.send)
@@ -90,30 +90,38 @@ def _print(error: BaseException, end: dict[str, Any]) -> None:
         return  # the user's code has closed it
 
 
-def _catch_signals(pid: int) -> None:
+def _catch_signals() -> None:
+    """SIGTERM unwinds the stack here; a child of the user's, such as a worker of a pool, dies of it as without us."""
+    only = {signal.SIGTERM}
+
     def terminate(_number: int, _frame: FrameType | None) -> None:
         _terminated.append(signal.SIGTERM)
         raise _Terminated(128 + signal.SIGTERM)
 
-    def restore() -> None:
-        # A child of the user's, such as a worker of a pool, dies of SIGTERM as it would without us.
-        if signal.getsignal(signal.SIGTERM) is terminate and os.getpid() != pid:
+    def in_child() -> None:
+        if signal.getsignal(signal.SIGTERM) is terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, only)
 
     signal.signal(signal.SIGTERM, terminate)
-    os.register_at_fork(after_in_child=restore)
+    # Held back while it forks: one that came to the child before its handler is put back would be lost.
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, only),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, only),
+        after_in_child=in_child,
+    )
 
 
 def _open_streams() -> None:
-    """Standard output by lines, so that it can be followed, and of any text, so that no print fails."""
+    """Standard output by lines, so that it can be followed, and of any text, so that no print fails.
+
+    The streams are made anew: those of the supervisor may have been a file's, which can be sought, and now there is a pipe.
+    """
     for name, fd in (("stdout", 1), ("stderr", 2)):
-        stream = getattr(sys, name)
-        if stream is None:  # the supervisor was started without
-            stream = open(fd, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  for good
-            setattr(sys, name, stream)
-            setattr(sys, f"__{name}__", stream)
         errors = "surrogateescape" if name == "stdout" else "backslashreplace"
-        stream.reconfigure(encoding="utf-8", errors=errors, line_buffering=True)
+        stream = open(fd, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)  # noqa: PTH123, SIM115  for good
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _say(channel: Channel, kind: str, data: dict[str, Any]) -> None:
