@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -52,11 +53,9 @@ def lives(owner: dict[str, Any]) -> bool:
 
 def ask(pid: int) -> None:
     """Ask a supervisor to end its run, even one that is stopped."""
-    for number in (signal.SIGTERM, signal.SIGCONT):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
 
 
 def members(uid: str) -> list[int]:

@@ -1,220 +1,210 @@
-"""The local runtime: a supervisor of this machine's, and a spool folder that says everything."""
+"""The kind ``local``: a supervisor of its own for each run, on this machine, watched by its lock and its event file."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import platform
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from framework.engine.archive import unpacked
 from framework.errors import BackendError, UsageError
 from framework.home import cache_dir, runs_dir
 from framework.models import Function
-from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, Submission
-from framework_run import ends, eventfile, locks
+from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, RuntimeContext, Submission
+from framework_run import eventfile, locks
 from framework_run.events import Event
-from framework_runtime_local.waiting import Waiter
+from framework_runtime_local import processes, starting
+from framework_runtime_local.following import Waker
+from framework_runtime_local.observing import observation, same_machine
+from framework_runtime_local.spool import Spool, is_final, make, spools, sweep
 
+_SIGNED: Final = 2.0  # seconds that `cancel` waits for the supervisor to say who it is
+_PLUGINS: Final = "framework_run.plugins."
 
 
 class LocalRuntime(Runtime):
-    """Runs functions as processes of this machine.
+    """Runs on this machine.
 
-    What a container has (image, placement, volumes) says nothing here and is passed over, so that the same Function runs everywhere.
+    Args:
+        context: The folders and settings of this installation.
     """
 
+    def __init__(self, context: RuntimeContext) -> None:
+        super().__init__(context)
+        self._home = Path(context.home)
+        self._runs = runs_dir(self._home)
+        self._wakers: dict[str, Waker] = {}
+
     def validate(self, function: Function) -> None:
-        """Check what this machine has to give."""
-        workdir = function.spec.code.workdir
-        if workdir and not Path(workdir).is_dir():
-            raise UsageError(f"spec.code.workdir is {workdir!r}, which is no folder", advice="Name a folder that is there.")
-        if function.spec.environment.secrets:
-            name = next(iter(function.spec.environment.secrets))
+        """Check what this machine cannot do for the function.
+
+        What says where and in which container other kinds run it (image, placement, volumes, requests and limits) is
+        left alone, so that the same Function runs here unchanged.
+
+        Raises:
+            UsageError: It asks for several replicas, or for a Python that is not on PATH.
+        """
+        replicas = function.spec.scale.replicas
+        if replicas is not None and replicas > 1:
             raise UsageError(
-                f"spec.environment.secrets has {name!r}, and the local runtime resolves no secrets",
-                advice="Set the variable in the environment that you run it from.",
+                f"spec.scale.replicas is {replicas}: the kind local starts one process",
+                advice="Leave it out for this run: --set spec.scale.replicas=1",
             )
+        try:
+            starting.interpreter(function.spec.environment.python)
+        except BackendError as error:
+            raise UsageError(error.message, advice=error.advice) from None
 
-    def preflight(self, function: Function | None = None) -> list[Finding]:  # noqa: ARG002  the same for all
-        """Python, and what installs requirements."""
-        uv = shutil.which("uv")
-        tool = f"uv ({uv})" if uv else "pip"
-        return [
-            Finding(subject="python", ok=True, message=f"{platform.python_version()} ({sys.executable})"),
-            Finding(subject="requirements", ok=True, message=f"installed by {tool}"),
-        ]
+    def preflight(self, function: Function | None = None) -> list[Finding]:
+        """Look at the interpreter, the installer of requirements, the home folder, and the paths of volumes."""
+        from framework_runtime_local.preflight import findings
 
-    def render(self, submission: Submission) -> Any:
-        """The submission, and the command that runs it."""
-        document = {name: part for name, part in submission.document.items() if name != "record"}
-        return {"command": ["python", "-I", "RUNNER", "submission.json"], "submission": document}
+        return findings(self._home, function)
+
+    def render(self, submission: Submission) -> dict[str, Any]:
+        """The command line and the submission as they would be; secrets are masked."""
+        document = self._document(submission)
+        secret = submission.function.spec.environment.secrets
+        document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
+        spool = Spool(self._runs / submission.uid)
+        python = starting.interpreter(submission.function.spec.environment.python)
+        runner = cache_dir(self._home, "runner") / "…"
+        return {"command": starting.command(python, runner, spool.submission), "submission": document}
 
     def submit(self, submission: Submission) -> Handle:
-        """Start a supervisor; its lock is held from before the run can be seen."""
-        spool = runs_dir(Path(self.context.home)) / submission.uid
-        try:
-            return self._submit(submission, spool)
-        except OSError as error:
-            shutil.rmtree(spool, ignore_errors=True)
-            raise BackendError(
-                f"the run could not be started: {error}", advice="Check that FRAMEWORK_HOME is writable and has room."
-            ) from error
-        except BaseException:
-            shutil.rmtree(spool, ignore_errors=True)
-            raise
+        """Make the run's spool and start its supervisor, which lives on when this process ends.
 
-    def _submit(self, submission: Submission, spool: Path) -> Handle:
-        archive = unpacked(Path(self.context.home), _plugins(submission.document))
-        python = self._python(submission.document)
-        spool.mkdir(parents=True)
-        lock = locks.hold(str(spool / "lock"))
-        reader, writer = os.pipe()
-        handle = self._handle(submission, spool)
-        carrier = {"type": "file", "path": str(spool / "events"), "lock_fd": lock, "wake_fd": writer}
-        document = {**submission.document, "carrier": carrier, "handle": handle}
+        Raises:
+            BackendError: It could not be started; nothing is left behind.
+        """
+        from framework.engine.archive import unpacked
+
+        self._forget()
+        document = self._document(submission)
+        python = starting.interpreter(submission.function.spec.environment.python)
+        runner = unpacked(self._home, _plugins(document))
+        variables, document["env"] = starting.environment(document, os.environ)
+        handle = self._handle(document)
         try:
-            _write_whole(spool / "submission.json", json.dumps(document))
-            pid = self._start([python, "-I", str(archive), str(spool / "submission.json")], spool, (lock, writer))
-            locks.sign(lock, pid)
+            spool, lock = make(self._runs, submission.uid, {"submission.json": document, "handle.json": handle})
+        except OSError as error:
+            raise BackendError(
+                f"the run's folder cannot be made in {str(self._runs)!r}: {error.strerror}",
+                advice="Make room there, or set FRAMEWORK_HOME to a folder that can be written.",
+            ) from error
+        waker = Waker.piped()
+        try:
+            words = starting.command(python, runner, spool.submission)
+            pid = starting.start(words, variables, spool.log, lock, waker.writer)
         except BaseException:
-            os.close(reader)
-            raise
-        finally:
             os.close(lock)
-            os.close(writer)
-        Waiter.expect(submission.uid, reader)
+            waker.close()
+            spool.remove()
+            raise
+        processes.remember(submission.uid, pid)
+        with contextlib.suppress(OSError):  # for want of room: the supervisor signs it as well, and has words for it
+            locks.sign(lock, pid)
+        os.close(lock)  # the supervisor has it now
+        waker.started()
+        self._wakers[submission.uid] = waker
         return handle
 
-    def _start(self, words: list[str], spool: Path, inherited: tuple[int, ...]) -> int:
-        with (spool / "supervisor.log").open("wb") as log:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited, start_new_session=True
-            )
-        process.returncode = 0  # nobody waits for it: it outlives this client
-        return process.pid
+    def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
+        """The runs whose spool is there, as they were planned."""
+        for spool in spools(self._runs):
+            handle, submission = spool.read(spool.handle), spool.read(spool.submission)
+            if handle is not None and submission is not None and "record" in submission:
+                yield submission["record"], handle
 
-    def _python(self, document: dict[str, Any]) -> str:
-        """The interpreter: this one, or that of an environment with the requirements."""
-        if not document.get("requirements"):
-            return sys.executable
-        from framework_run.environments import ensure
+    def observe(self, handle: Handle) -> Observation:
+        """Whether the supervisor holds its lock; where it does not and has written no end, its rest is ended too."""
+        processes.reap(handle["run"]["uid"])
+        return observation(handle)
 
-        cache = cache_dir(Path(self.context.home), "envs")
-        return ensure(document["requirements"], sys.executable, str(cache), _report)
+    def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
+        """Batches from the event file after ``cursor`` (``{"offset": bytes}``)."""
+        spool, uid = Spool(handle["spool"]), handle["run"]["uid"]
+        waker = self._wakers.get(uid) or Waker()
+        offset = int(cursor.get("offset", 0))
+        while True:
+            held = spool.held  # looked at before the file is read: what is written afterwards is written by a holder
+            events, offset = eventfile.read(str(spool.events), offset)
+            if events:
+                yield events, {"offset": offset}
+                if any(is_final(event) for event in events):
+                    return
+                waker.awake()
+            elif not held or not wait:
+                return
+            elif waker.wait():
+                yield [], {"offset": offset}
 
-    def _handle(self, submission: Submission, spool: Path) -> Handle:
+    def cancel(self, handle: Handle, grace: float) -> None:
+        """Ask the supervisor to end the run; it insists after ``grace`` seconds."""
+        if not same_machine(handle):
+            raise BackendError(f"the run is on {handle['host']}", advice="End it there: framework abort.")
+        spool = Spool(handle["spool"])
+        deadline = time.monotonic() + _SIGNED
+        while spool.held:
+            owner = locks.owner(str(spool.lock))
+            if processes.lives(owner):
+                try:
+                    spool.ask(grace)
+                except OSError:
+                    return  # it has ended and is being cleaned up
+                processes.ask(owner["pid"])
+                return
+            if owner or time.monotonic() > deadline:
+                return  # nobody is there to be asked
+            time.sleep(0.01)
+
+    def cleanup(self, handle: Handle) -> None:
+        """Remove the run's spool, and litter."""
+        Spool(handle["spool"]).remove()
+        sweep(self._runs)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the runs that have been cleaned up, here or by another process."""
+        for uid in [uid for uid in self._wakers if not (self._runs / uid).exists()]:
+            self._wakers.pop(uid).close()
+            processes.reap(uid)
+
+    def _document(self, submission: Submission) -> dict[str, Any]:
+        """The submission as this kind's supervisor gets it."""
+        spool = Spool(self._runs / submission.uid)
+        carrier = {
+            "type": "file",
+            "path": str(spool.events),
+            "lock_fd": starting.LOCK_FD,
+            "wake_fd": starting.WAKE_FD,
+            "abort": str(spool.abort),
+            "scratch": str(spool.scratch),
+        }
+        document = {**submission.document, "carrier": carrier, "env": dict(submission.document.get("env") or {})}
+        if document.get("requirements"):
+            document["environments"] = str(cache_dir(self._home, "envs"))
+        return document
+
+    def _handle(self, document: dict[str, Any]) -> Handle:
+        grace = (document.get("timeouts") or {}).get("grace")
         return {
             "kind": "local",
             "version": 1,
-            "uid": submission.uid,
-            "spool": str(spool),
+            "spool": str(self._runs / document["run"]["uid"]),
             "host": platform.node(),
             "boot": locks.boot_id(),
-            "grace": submission.document["timeouts"].get("grace"),
+            "run": document["run"],
+            **({} if grace is None else {"grace": grace}),
         }
-
-    def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
-        """The runs whose spool is still there."""
-        for path in sorted(runs_dir(Path(self.context.home)).glob("*/submission.json")):
-            try:
-                document = json.loads(path.read_bytes())
-                yield document["record"], document["handle"]
-            except (OSError, ValueError, KeyError):
-                continue  # it is being made, or being removed
-
-    def observe(self, handle: Handle) -> Observation:
-        """The lock says whether the supervisor lives; an age never does."""
-        if handle["host"] != platform.node():
-            return Observation(alive=None)
-        spool = Path(handle["spool"])
-        if handle["boot"] == locks.boot_id() and locks.is_held(str(spool / "lock")):
-            return Observation(alive=True)
-        if handle["boot"] != locks.boot_id():
-            return Observation(alive=False, end=ends.lost("the machine has been restarted since"))
-        _stop_remains(handle["uid"])
-        return Observation(alive=False, end=self._evidence(spool))
-
-    def _evidence(self, spool: Path) -> dict[str, Any]:
-        try:
-            said = (spool / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        except OSError:
-            said = []
-        if said:
-            return ends.backend(f"the supervisor ended without a record: {said[-1]}")
-        return ends.lost("the supervisor is gone and left no final record")
-
-    def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
-        """Read the event file on, and wait for more while the supervisor lives."""
-        spool = Path(handle["spool"])
-        offset = int(cursor.get("offset", 0))
-        waiter = Waiter(handle["uid"]) if wait else None
-        try:
-            while True:
-                alive = waiter is not None and locks.is_held(str(spool / "lock"))  # asked before the last look
-                events, offset = eventfile.read(str(spool / "events"), offset)
-                if events:
-                    yield events, {"offset": offset}
-                    if any(event["kind"] == "end" and not event.get("child") for event in events):
-                        return
-                    continue
-                if waiter is None or not alive:
-                    return
-                if waiter.wait():
-                    yield [], {"offset": offset}
-        finally:
-            if waiter is not None:
-                waiter.close()
-
-    def cancel(self, handle: Handle, grace: float) -> None:
-        """Signal the supervisor, if it is the one that was started: once to ask, twice to end at once."""
-        owner = locks.owner(str(Path(handle["spool"]) / "lock"))
-        pid = owner.get("pid")
-        if not pid or handle["host"] != platform.node() or owner.get("start") != locks.start_time(pid):
-            return
-        for number in range(1 if grace > 0 else 2):
-            if number:
-                time.sleep(0.05)  # two signals at once are one
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                return
-
-    def cleanup(self, handle: Handle) -> None:
-        """Remove the spool."""
-        shutil.rmtree(handle["spool"], ignore_errors=True)
 
 
 def _plugins(document: dict[str, Any]) -> list[str]:
-    """The plugins whose run side a submission uses."""
-    storage = (document.get("artifacts") or {}).get("storage") or {}
-    words = str(storage.get("target", "")).split(".")
-    return [words[2]] if words[:2] == ["framework_run", "plugins"] else []
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _report(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
-def _stop_remains(uid: str) -> None:
-    """Kill what a dead supervisor has left running: processes whose environment names the run."""
-    mark = f"FRAMEWORK_RUN_UID={uid}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
-        except OSError:
-            continue  # it is gone, or somebody else's
+    """The import names of the plugins whose run side a submission names."""
+    storage = ((document.get("artifacts") or {}).get("storage") or {}).get("target", "")
+    wrappers = [wrapper.get("target", "") for wrapper in document.get("wrappers") or []]
+    targets = [target for target in (storage, *wrappers) if target.startswith(_PLUGINS)]
+    return sorted({target.removeprefix(_PLUGINS).partition(".")[0] for target in targets})

@@ -90,7 +90,7 @@ def make(runs: Path, uid: str, documents: dict[str, dict[str, Any]]) -> tuple[Sp
         documents: What is written to it: file name to document.
 
     Returns:
-        The spool, and the descriptor that holds its lock. The lock is not signed: no process is to be sent a signal yet.
+        The spool, and the descriptor that holds its lock. The lock is not signed: nobody is to be sent a signal yet.
 
     Raises:
         OSError: It cannot be made; nothing is left behind.
@@ -138,5 +138,5 @@ def sweep(runs: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
-    with open(fd, "w", encoding="utf-8") as stream:
+    with os.fdopen(fd, "w", encoding="utf-8") as stream:
         stream.write(text)

@@ -23,8 +23,9 @@ _FIRST_SPARE: Final = 16  # descriptors from here on are in nobody's way when th
 def command(python: str, runner: Path, submission: Path) -> list[str]:
     """The command line of a supervisor.
 
-    It is isolated as by ``-I``, but for the variables that tell an interpreter how to work (PYTHONHASHSEED, PYTHONFAULTHANDLER, …): the
-    handler is forked from it, and has them as if it had been started by hand. PYTHONPATH is kept from it by `environment`.
+    It is isolated as by ``-I``, but for the variables that tell an interpreter how to work (PYTHONHASHSEED,
+    PYTHONFAULTHANDLER, …): the handler is forked from it, and has them as if it had been started by hand. PYTHONPATH is
+    kept from it by `environment`.
     """
     return [python, "-s", str(runner), str(submission)]
 
@@ -47,7 +48,7 @@ def environment(document: Mapping[str, Any], inherited: Mapping[str, str]) -> tu
 def start(words: list[str], variables: Mapping[str, str], log: Path, lock: int, wake: int) -> int:
     """Start a supervisor in a session of its own.
 
-    SIGTERM and SIGINT are blocked until it can answer them, so that a run is never killed by being asked to end too early.
+    SIGTERM and SIGINT are blocked until it can answer them, so that no run is lost by being asked to end too early.
 
     Args:
         words: Its command line.
@@ -139,7 +140,7 @@ def _version(python: str) -> str:
 
 
 def _leaking() -> list[int]:
-    """Descriptors that a new process would inherit and has no business with: one held open keeps a lock or a pipe alive."""
+    """Descriptors that a new process would inherit and has no business with: held open, they keep locks and pipes."""
     fds = []
     folder = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
     for name in os.listdir(folder):  # noqa: PTH208  the names are all that is needed

@@ -1,0 +1,73 @@
+"""What a local run needs of this machine, and whether it is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from framework.errors import BackendError
+from framework.models import Function
+from framework.runtimes import Finding
+from framework_run import environments
+from framework_runtime_local import starting
+
+
+def findings(home: Path, function: Function | None) -> list[Finding]:
+    """One line for each thing.
+
+    Args:
+        home: FRAMEWORK_HOME.
+        function: What is to be run; None for what every run needs.
+    """
+    found = [_python(function), _home(home), _installer()]
+    for volume in function.spec.storage.volumes if function else []:
+        there = Path(volume.mount).exists()
+        found.append(
+            Finding(
+                subject=f"volume {volume.name}",
+                ok=there,
+                message=f"{volume.mount} {'is' if there else 'is not'} on this machine",
+                advice="" if there else "Volumes are not mounted here: make the path, or a link to the data.",
+            )
+        )
+    return found
+
+
+def _python(function: Function | None) -> Finding:
+    try:
+        python = starting.interpreter(function.spec.environment.python if function else "")
+    except BackendError as error:
+        return Finding(subject="python", ok=False, message=error.message, advice=error.advice)
+    if not hasattr(os, "fork"):
+        message, advice = f"{sys.platform} cannot fork", "Run functions inline."
+        return Finding(subject="python", ok=False, message=message, advice=advice)
+    return Finding(subject="python", ok=True, message=python)
+
+
+def _home(home: Path) -> Finding:
+    place = next(path for path in (home, *home.parents) if path.exists())
+    if os.access(place, os.W_OK | os.X_OK):
+        return Finding(subject="home", ok=True, message=str(home))
+    return Finding(
+        subject="home",
+        ok=False,
+        message=f"{home} cannot be written",
+        advice="Set FRAMEWORK_HOME to a folder that can be written.",
+    )
+
+
+def _installer() -> Finding:
+    uv = environments.installer(sys.executable)
+    if uv:
+        return Finding(subject="requirements", ok=True, message=f"installed with {' '.join(uv)}")
+    from importlib.util import find_spec
+
+    if find_spec("ensurepip"):
+        return Finding(subject="requirements", ok=True, message="installed with pip (uv is faster)")
+    return Finding(
+        subject="requirements",
+        ok=False,
+        message="neither uv nor pip can make an environment",
+        advice="Install uv, or the system's package python3-venv.",
+    )
