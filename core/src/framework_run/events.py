@@ -65,7 +65,7 @@ class Producer:
         """
         self.seq += 1
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if kind == "end":
+        if kind == "end" and child is None:
             data = {**data, "events": self.seq, "kinds": dict(self.kinds)}
         event = {**self._base, "seq": self.seq, "time": time.time() if at is None else at, "kind": kind, "data": data}
         if child is not None:
