@@ -1,16 +1,19 @@
 """The hook specifications: every door that a plugin can use.
 
-A plugin is a distribution with an entry point in the group ``framework`` whose value is a light module with functions decorated by
-`hookimpl`. Registration hooks return what a user picks by name.
+A plugin is a distribution with an entry point in the group ``framework`` whose value is a light module with functions
+decorated by `hookimpl`. Registration hooks return what a user picks by name. Each has a heading in
+docs/reference/hooks.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
+if TYPE_CHECKING:
+    from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
 
 PROJECT = "framework"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -29,7 +32,7 @@ def framework_runtimes() -> Iterable[RuntimeKind]:  # type: ignore[empty-body]
     Example:
         >>> @hookimpl
         ... def framework_runtimes():
-        ...     return [RuntimeKind(name="ssh", summary="Runs on a host by SSH", runtime="framework_runtime_ssh.runtime:SshRuntime")]
+        ...     return [RuntimeKind(name="ssh", summary="Runs by SSH", runtime="framework_runtime_ssh.runtime:Ssh")]
     """
 
 

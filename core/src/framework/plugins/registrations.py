@@ -1,13 +1,16 @@
-"""What a registration hook returns: a name and where the class behind it is, so that nothing heavy is imported to list it.
+"""What a registration hook returns: a name, and where the class behind it is, so that listing it imports nothing heavy.
 
 A ``target`` is ``"module:Class"``.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 
-from framework.runtimes import Capability
+if TYPE_CHECKING:  # a plugin's entry point imports this module, and must not bring the models with it
+    from framework.runtimes import Capability
 
 
 @frozen(kw_only=True)
