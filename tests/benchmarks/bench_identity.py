@@ -40,7 +40,6 @@ def main() -> None:
         tree = folder / "tree"
         plant(tree)
         from framework.documents.identity import version_of
-
         from framework.sources import from_path
 
         def version() -> float:

@@ -90,6 +90,7 @@ def test_the_docstring_of_the_errors_draws_the_whole_tree() -> None:
 
 def test_every_setting_is_in_its_table_with_its_variable(root: Path) -> None:
     import attrs
+
     from framework.settings import Settings
 
     rows = _rows(root / "docs/reference/settings.md")
@@ -100,4 +101,15 @@ def test_every_setting_is_in_its_table_with_its_variable(root: Path) -> None:
 def test_every_public_name_is_in_the_table_of_the_python_api(root: Path) -> None:
     import framework
 
-    assert set(_rows(root / "docs/reference/python-api.md")) == set(framework.__all__)
+    page = root / "docs/reference/python-api.md"
+    raised = {name for name in framework.__all__ if name in _error_classes()}
+    assert set(_rows(page)) == set(framework.__all__) - raised
+    assert all(f"`{name}`" in page.read_text("utf-8") for name in raised)
+
+
+def test_every_error_can_be_caught_by_its_public_name() -> None:
+    import framework
+
+    assert {name for name, cls in _error_classes().items() if getattr(framework, name, None) is cls} == set(
+        _error_classes()
+    )
