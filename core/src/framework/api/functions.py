@@ -137,7 +137,7 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
         The same function with the attributes ``run`` and ``runnable``, so that it stays a plain function; or a `RunnableFunction`.
     """
     if target is None:
-        return lambda handler: function(handler, name=name, project=project, kind=kind, **spec)  # type: ignore[call-overload]
+        return lambda handler: function(handler, name=name, project=project, kind=kind, **spec)
     request = RunRequest(name=name, project=project, kind=kind, overrides=spec)
     if not callable(target):
         return RunnableFunction(evolve(request, target=os.fspath(target)))

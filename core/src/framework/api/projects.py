@@ -23,7 +23,8 @@ class LiveProject:
 
     def function(self, target: Callable[..., Any] | str | os.PathLike[str], **options: Any) -> RunnableFunction:
         """A function whose runs belong to the project."""
-        made = function(target, project=self.name, **options)  # type: ignore[call-overload]
+        make: Callable[..., Any] = function
+        made = make(target, project=self.name, **options)
         runnable: RunnableFunction = getattr(made, "runnable", made)
         return runnable
 

@@ -53,7 +53,8 @@ class TrackedRun:
     @property
     def cause(self) -> str | None:
         """Why it ended otherwise than completed."""
-        return self._document["status"].get("cause")
+        cause: str | None = self._document["status"].get("cause")
+        return cause
 
     @property
     def message(self) -> str:

@@ -86,7 +86,7 @@ def fetch_artifact(session: Session, text: str) -> Path:
     uri = ArtifactUri.parse(text)
     spec = session.database.artifact(uri.project, uri.key, tag=uri.tag or "latest", digest=uri.digest or None)["spec"]
     folder = cache_dir(session.home, "inputs") / spec["digest"].replace(":", "-")
-    path = folder / (spec.get("name") or "content")
+    path: Path = folder / (spec.get("name") or "content")
     if not path.exists():
         session.storage_of(spec["uri"]).get(spec["uri"], path)
     return path

@@ -64,7 +64,7 @@ def _from_source(function: Callable[..., Any], name: str | None) -> Loaded:
     if not handler.isidentifier():
         raise SourceError(f"{handler or function!r} has no name to call it by", advice="Use def instead of lambda.")
     if getattr(function, "__closure__", None):
-        names = ", ".join(function.__code__.co_freevars)  # type: ignore[attr-defined]
+        names = ", ".join(function.__code__.co_freevars)
         raise SourceError(
             f"{handler} uses {names} of the function around it, which cannot be sent",
             advice="Pass it as a parameter, or run it inline.",

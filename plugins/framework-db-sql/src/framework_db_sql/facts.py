@@ -37,7 +37,8 @@ def index_some(engine: Engine) -> int:
         keys = [(row[0],) for row in rows]
         for table in ("numbers", "texts"):
             cursor.executemany(engine.sql(f"delete from {table} where run = ?"), keys)
-        numbers, texts = [], []
+        numbers: list[tuple[str, float | str, int]] = []
+        texts: list[tuple[str, float | str, int]] = []
         for key, text in rows:
             for name, value in facts_of(json.loads(text)):
                 (numbers if isinstance(value, float) else texts).append((name, value, key))

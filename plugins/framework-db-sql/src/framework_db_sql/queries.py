@@ -72,7 +72,7 @@ def _orders(query: RunQuery) -> list[tuple[str, str, list[str], list[Any]]]:
     if not key:
         column = {"name": "runs.name", "state": "runs.state", "project": "runs.project"}.get(query.order_by)
         return [("runs", f"{column} {down}, {by_time}" if column else by_time, [], [])]
-    passes = []
+    passes: list[tuple[str, str, list[str], list[Any]]] = []
     lacking = []
     for table in ("numbers", "texts"):
         # the join's own argument comes first in the text, so its pass says so by its source
