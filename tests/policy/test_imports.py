@@ -16,7 +16,8 @@ from pathlib import Path
 LONGEST_HANDLER = 3_000  # lines of ours in a handler's process
 RUN_SIDE_ONLY = {"framework_run"}
 NEWER = {"annotationlib"}  # in the standard library since 3.14
-# A value of the user's own is written, or made, by the library that it comes from: inside of a function, for such values only.
+# A value of the user's own is written, or made, by the library that it comes from: inside of a function, and for such
+# values only.
 LIBRARIES_OF_VALUES = {"formats.py": {"numpy"}, "tables.py": {"pandas"}}
 
 
