@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from framework_run.convert import ConversionError, convert
-from framework_run.errors import BindingError, did_you_mean
+from framework_run.errors import BindingError, nearest
 from framework_run.signatures import (
     MISSING,
     POSITIONAL_ONLY,
@@ -96,6 +96,7 @@ def _arguments(  # noqa: PLR0913  what `bind` and `check` differ in
     *,
     read: bool = True,
 ) -> tuple[list[Any], dict[str, Any]]:
+    _refuse_unknown(signature, params)
     rest = dict(params)
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
@@ -103,22 +104,21 @@ def _arguments(  # noqa: PLR0913  what `bind` and `check` differ in
     for each in signature.parameters:
         if each.kind == VAR_POSITIONAL:
             positional += _more(each, rest, raw)
-        elif each.kind != VAR_KEYWORD:
+        elif each.kind == VAR_KEYWORD:
+            keywords.update({name: _converted(name, value, each, raw) for name, value in rest.items()})
+            keywords.update({name: path for name, path in inputs.items() if name not in signature.by_name})
+        else:
             value = _value(each, rest, raw, inputs, context, read=read)
             by_position = each.kind == POSITIONAL_ONLY or (in_order and each.kind < VAR_POSITIONAL)
             if value is MISSING and by_position:
                 value = each.default
             if value is MISSING:
                 if each.default is MISSING:
-                    raise _missing(each, signature, {*rest, *inputs})
+                    raise _missing(each, signature, inputs)
             elif by_position:
                 positional.append(value)
             else:
                 keywords[each.name] = value
-    if rest:
-        _take_rest(signature, rest, raw, keywords)
-    if signature.open_ended:
-        keywords.update({name: path for name, path in inputs.items() if name not in signature.by_name})
     return positional, keywords
 
 
@@ -170,25 +170,23 @@ def _more(each: Parameter, rest: dict[str, Any], raw: Collection[str]) -> list[A
     return items
 
 
-def _take_rest(signature: Signature, rest: dict[str, Any], raw: Collection[str], keywords: dict[str, Any]) -> None:
-    """What is no parameter: for ``**kwargs``, or a mistake."""
-    open_ended = next((each for each in signature.parameters if each.kind == VAR_KEYWORD), None)
-    for name, value in rest.items():
-        if open_ended is None:
-            known = [each for each in signature.by_name if not signature.by_name[each].is_context]
-            hint = did_you_mean(name, known)
+def _refuse_unknown(signature: Signature, params: Mapping[str, Any]) -> None:
+    if signature.open_ended or params.keys() <= signature.by_name.keys():
+        return
+    starred = {each.name for each in signature.parameters if each.kind == VAR_POSITIONAL}
+    for name in params:
+        if name not in signature.by_name and name not in starred:
+            known = [each.name for each in signature.by_name.values() if not each.is_context]
+            near = nearest(name, known)
             raise BindingError(
-                f"there is no parameter {name!r}{f' (did you mean {hint[14:-1]}?)' if hint else ''}",
+                f"there is no parameter {name!r}{f' (did you mean {near!r}?)' if near else ''}",
                 advice="Give the parameters as the signature says.",
             )
-        keywords[name] = _converted(name, value, open_ended, raw)
 
 
-def _missing(each: Parameter, signature: Signature, given: set[str]) -> BindingError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(each.name, sorted(given - set(signature.by_name)), n=1)
-    hint = f" ({near[0]!r} was given, which is none)" if near else ""
+def _missing(each: Parameter, signature: Signature, inputs: Mapping[str, Any]) -> BindingError:
+    near = nearest(each.name, [name for name in inputs if name not in signature.by_name])
+    hint = f" (there is an input {near!r})" if near else ""
     return BindingError(f"the parameter {each.name!r} is missing{hint}", advice=f"Give it: -p {each.name}=VALUE.")
 
 

@@ -11,6 +11,7 @@ RunSideError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -74,9 +75,14 @@ class NetworkError(InstallError):
     cause: ClassVar[str] = "BackendError"
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """``" Did you mean 'x'?"``, or nothing when no known name is near."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like a name; empty when none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'x'?"``, or nothing when no known name is near."""
+    near = nearest(name, known)
+    return f" Did you mean {near!r}?" if near else ""

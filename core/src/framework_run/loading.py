@@ -52,7 +52,7 @@ def prepare_path(folder: str) -> None:
     Args:
         folder: Where the user's code lies.
     """
-    own = [_ROOT, facade()]
+    own = [facade()] if _is_installed() else [_ROOT, facade()]
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     given = [os.path.abspath(entry) for entry in entries if entry]  # noqa: PTH100
     ahead = [folder, *given]
@@ -61,14 +61,19 @@ def prepare_path(folder: str) -> None:
     if sys.flags.no_user_site:
         _add_user_site()
     sys.path += [entry for entry in own if entry not in sys.path]
-    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    if sys.flags.ignore_environment:
+        sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
 
 def facade() -> str:
     """The folder with the facade ``framework``: beside the run side in the archive, inside of it where installed."""
-    beside = os.path.join(_ROOT, "facade")  # noqa: PTH118
     inside = os.path.join(_ROOT, "framework_run", "facade")  # noqa: PTH118
-    return inside if os.path.isdir(inside) else beside  # noqa: PTH112
+    return inside if _is_installed() else os.path.join(_ROOT, "facade")  # noqa: PTH118
+
+
+def _is_installed() -> bool:
+    """Whether this is the installed package, and not an archive, in which the facade lies beside it."""
+    return os.path.isdir(os.path.join(_ROOT, "framework_run", "facade"))  # noqa: PTH112, PTH118
 
 
 def load(code: dict[str, Any], folder: str) -> Callable[..., Any]:
