@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,14 @@ from framework.models.causes import ENDED
 ROUNDS = int(os.environ.get("FRAMEWORK_CRASH_ROUNDS", "100"))
 STEPS = 20
 LATEST = 0.9  # seconds after the start at which somebody may be killed
-VICTIMS = (("client",), ("supervisor",), ("handler",), ("client", "supervisor", "handler"), ("client", "supervisor"), ())
+VICTIMS = (
+    ("client",),
+    ("supervisor",),
+    ("handler",),
+    ("client", "supervisor", "handler"),
+    ("client", "supervisor"),
+    (),
+)
 
 
 class Round:
@@ -77,10 +85,8 @@ class Round:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 @pytest.fixture(scope="module")

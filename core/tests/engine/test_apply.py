@@ -18,7 +18,8 @@ UID = "01900000-0000-7000-8000-000000000001"
 
 
 def document() -> dict[str, Any]:
-    return {"metadata": {"uid": UID, "name": "train"}, "spec": {"kind": "local"}, "status": {"state": "pending", "created": 1.0}}
+    status = {"state": "pending", "created": 1.0}
+    return {"metadata": {"uid": UID, "name": "train"}, "spec": {"kind": "local"}, "status": status}
 
 
 def story(attempt: int = 1, *, end: dict[str, Any] | None = None, rank: int = 0) -> list[Event]:
@@ -113,7 +114,7 @@ def test_missing_log_lines_are_said_and_the_run_is_completed() -> None:
     events = story()
     status = applied([*events[:1], *events[2:]])["status"]
     assert status["state"] == "completed"
-    assert status["gaps"] == ["events 2–2 are missing"]
+    assert status["gaps"] == ["events 2 to 2 are missing"]
 
 
 def test_a_rank_that_failed_fails_the_run() -> None:

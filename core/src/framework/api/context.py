@@ -9,7 +9,10 @@ from framework_run.context import Context
 
 
 def context() -> Context:
-    """The context of the run that this code belongs to; outside of a run, one that keeps nothing, so that a handler can be called as it is."""
+    """The context of the run that this code belongs to.
+
+    Outside of a run it is one that keeps nothing, so that a handler can be called as it is.
+    """
     return slot.current() or Context({"run": {"uid": "", "name": "", "project": ""}}, _nowhere)
 
 

@@ -134,7 +134,8 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
         **spec: Parts of the spec, such as ``resources={"limits": {"memory": "2Gi"}}``.
 
     Returns:
-        The same function with the attributes ``run`` and ``runnable``, so that it stays a plain function; or a `RunnableFunction`.
+        The same function with the attributes ``run`` and ``runnable``, so that it stays a plain function; or a
+        `RunnableFunction`.
     """
     if target is None:
         return lambda handler: function(handler, name=name, project=project, kind=kind, **spec)

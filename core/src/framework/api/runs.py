@@ -150,7 +150,8 @@ class TrackedRun:
             "metrics": self.metrics,
             "artifacts": ", ".join(self.artifacts),
         }
-        cells = "".join(f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items() if value)
+        shown = ((name, escape(str(value))) for name, value in rows.items() if value)
+        cells = "".join(f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in shown)
         return f"<table><caption>{escape(self.name)}</caption>{cells}</table>"
 
 

@@ -1,7 +1,8 @@
 """The merge rule: events become a run's document (docs/architecture.md, "The merge rule").
 
-Everything that decides is kept in the *ledger*, a JSON document beside the run's own: one entry an attempt with what its producers
-have said, and by which number. The run's status is drawn from the latest attempt's entry, so the order in which events arrive does not matter.
+Everything that decides is kept in the *ledger*, a JSON document beside the run's own: one entry an attempt with what
+its producers have said, and by which number. The run's status is drawn from the latest attempt's entry, so the order in
+which events arrive does not matter.
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ def _state(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 def _log(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
     data = event["data"]
     content = str(data["text"]).encode("utf-8", "surrogateescape")
-    merged.log.append(LogChunk(attempt=event["attempt"], rank=event["rank"], stream=data["stream"], time=event["time"], data=content))
+    chunk = LogChunk(
+        attempt=event["attempt"], rank=event["rank"], stream=data["stream"], time=event["time"], data=content
+    )
+    merged.log.append(chunk)
 
 
 def _result(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -116,7 +120,7 @@ def _metric(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 
     data = event["data"]
     values = [decode(value) for value in data["values"]]
-    points = zip(data["steps"], values, data["times"])
+    points = zip(data["steps"], values, data["times"], strict=True)
     merged.points += [(event["attempt"], data["key"], step, value, time) for step, value, time in points]
     if data["values"]:
         _keep(attempt["metrics"], {data["key"]: data["values"][-1]}, event["seq"])

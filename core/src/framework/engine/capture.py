@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 
 def environment() -> dict[str, Any]:
     """Python, platform, host, command line, and the git commit of the working folder."""
-    return _facts(os.getcwd())
+    return _facts(str(Path.cwd()))
 
 
 @cache

@@ -38,7 +38,7 @@ def _gaps(attempt: dict[str, Any]) -> list[str]:
         if end and producer.get("last", 0) < end.get("events", 0):
             ranges.append([producer["last"] + 1, end["events"]])
         of = "" if name == "0/0" else f" of rank {name.partition('/')[2]}"
-        texts += [f"events {low}–{high}{of} are missing" for low, high in ranges]  # noqa: RUF001  a range
+        texts += [f"events {low} to {high}{of} are missing" for low, high in ranges]
     return texts
 
 

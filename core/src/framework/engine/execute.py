@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 OnEvent = Callable[[Event], None]
 
 
-def execute(
-    session: Session, planned: Planned, *, watch: bool = True, on_event: OnEvent | None = None
-) -> Document:
+def execute(session: Session, planned: Planned, *, watch: bool = True, on_event: OnEvent | None = None) -> Document:
     """Start a run, and unless told otherwise follow it to its end.
 
     A KeyboardInterrupt asks the run to end; a second one ends it.

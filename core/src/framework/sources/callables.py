@@ -24,8 +24,8 @@ from framework.sources.paths import from_path, valid_name
 def from_callable(function: Callable[..., Any], *, name: str | None = None, inline: bool = False) -> Loaded:
     """A Function from a live function object.
 
-    One of an importable file is that file. One of ``__main__``, a notebook or a REPL is sent as its source, with the module names that it
-    uses: imports, plain values, other functions and classes.
+    One of an importable file is that file. One of ``__main__``, a notebook or a REPL is sent as its source, with the
+    module names that it uses: imports, plain values, other functions and classes.
 
     Args:
         function: The function.
@@ -127,8 +127,9 @@ class _Collector:
         try:
             json.dumps(value)
         except (TypeError, ValueError):
+            user = getattr(self._function, "__name__", "")
             raise SourceError(
-                f"{getattr(self._function, '__name__', '')} uses {name!r} of type {type(value).__name__}, which cannot be sent",
+                f"{user} uses {name!r} of type {type(value).__name__}, which cannot be sent",
                 advice="Pass it as a parameter, or make it inside of the function.",
             ) from None
         return repr(value)
