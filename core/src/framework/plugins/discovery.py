@@ -2,7 +2,7 @@
 
 The folders of `sys.path` are read here and not by `importlib.metadata`, whose import alone takes 20 ms of the 220 that
 a script to its first tracked run may take (it brings a parser of mail headers). The rules are the same: the Core
-metadata and Entry points specifications; of two distributions with one name the first is the one whose code is imported.
+metadata and Entry points specifications; of two distributions with one name the first is the one that is imported.
 """
 
 from __future__ import annotations

@@ -7,16 +7,16 @@ import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
+import pluggy
 from attrs import Factory, define
 
 from framework.plugins.compatibility import CORE, allows
 
 if TYPE_CHECKING:
-    import pluggy
-
     from framework.plugins.discovery import Candidate
 
 PluginState = Literal["loaded", "failed", "blocked", "incompatible"]
+_LONGEST = 300  # characters of an exception's text in a reason
 ANYTHING = (Exception, SystemExit)  # what a plugin may raise; an interrupt is the user's
 
 
@@ -48,7 +48,8 @@ class PluginInfo:
     def fail(self, reason: str) -> None:
         """It does not work, or not wholly."""
         self.state = "failed"
-        self.reason = f"{self.reason}; {reason}" if self.reason else reason
+        if reason not in self.reason:
+            self.reason = f"{self.reason}; {reason}" if self.reason else reason
 
 
 def load_candidate(manager: pluggy.PluginManager, candidate: Candidate, core: str) -> PluginInfo:
@@ -104,12 +105,13 @@ def register(manager: pluggy.PluginManager, plugin: ModuleType | object, name: s
 
 def told(error: BaseException) -> str:
     """An exception in one line: its class, its text, and where in the plugin it was raised."""
-    text = (str(error).strip() or "no message").splitlines()[0]
+    text = " ".join(str(error).split())[:_LONGEST] or "no message"
     place = error.__traceback__
     where = ""
+    passed = {os.path.dirname(__file__), os.path.dirname(pluggy.__file__)}  # noqa: PTH120
     while place is not None:
         file = place.tb_frame.f_code.co_filename
-        if not file.startswith("<") and os.path.dirname(file) != os.path.dirname(__file__):  # noqa: PTH120
+        if not file.startswith("<") and os.path.dirname(file) not in passed:  # noqa: PTH120
             where = f" ({file}:{place.tb_lineno})"
         place = place.tb_next
     return f"{type(error).__name__}: {text}{where}"

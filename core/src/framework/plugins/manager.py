@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import pluggy
+
 from framework.errors import PluginError, UnknownKind, UsageError
+from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
 from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
 from framework.plugins.topics import DATABASES, RUNTIMES, STORAGES, TOPICS, Registered, Table, Topic, ask
 
 if TYPE_CHECKING:
-    import pluggy
-
     from framework.databases import Database
     from framework.runtimes import Runtime, RuntimeContext
     from framework.storages import Storage
@@ -43,7 +44,8 @@ class Plugins:
         self._infos: list[PluginInfo] = []
         self._used: dict[str, PluginInfo] = {}  # the rows of those that are registered, by name
         self._tables: dict[str, Table[Any]] = {}
-        self._manager: pluggy.PluginManager | None = None
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
         self._loaded = False
         self._lock = threading.RLock()  # runs are started from threads, too
 
@@ -60,7 +62,7 @@ class Plugins:
         name = name or getattr(plugin, "__name__", type(plugin).__name__)
         with self._lock:
             try:
-                register(self._opened(), plugin, name)
+                register(self._manager, plugin, name)
             except ANYTHING as error:
                 raise PluginError(f"the plugin {name!r} cannot be registered: {told(error)}") from error
             self._used[name] = PluginInfo(name=name, file=getattr(plugin, "__file__", "") or "")
@@ -160,16 +162,6 @@ class Plugins:
             info.registers = registered.get(name, [])
         return sorted(self._infos, key=lambda info: (info.name, info.distribution))
 
-    def _opened(self) -> pluggy.PluginManager:
-        if self._manager is None:
-            import pluggy
-
-            from framework.plugins import hookspecs
-
-            self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-            self._manager.add_hookspecs(hookspecs)
-        return self._manager
-
     def _load_installed(self) -> None:
         from framework.plugins.discovery import installed
 
@@ -189,7 +181,7 @@ class Plugins:
                 info.fail(f"its entry point is called {candidate.name!r}, as that of {taken[candidate.name]}")
             else:
                 taken[candidate.name] = candidate.distribution
-                info = load_candidate(self._opened(), candidate, found.core)
+                info = load_candidate(self._manager, candidate, found.core)
                 if info.state == "loaded":
                     self._used[info.name] = info
             self._infos.append(info)
@@ -208,7 +200,7 @@ class Plugins:
     def _asked(self, topic: Topic) -> Table[Any]:
         """Ask each plugin by itself, in order of name, so that one that fails costs the others nothing."""
         table: Table[Any] = Table()
-        implementations = getattr(self._opened().hook, topic.hook).get_hookimpls()
+        implementations = getattr(self._manager.hook, topic.hook).get_hookimpls()
         for implementation in sorted(implementations, key=lambda it: it.plugin_name):
             name = implementation.plugin_name
             try:
