@@ -24,9 +24,10 @@ from framework.engine.collect import collect
 from framework.engine.session import Session, current
 from framework.models.causes import ENDED
 
-ROUNDS = int(os.environ.get("FRAMEWORK_CRASH_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("FRAMEWORK_CRASH_ROUNDS", "200"))
 STEPS = 20
-LATEST = 0.9  # seconds after the start at which somebody may be killed
+EARLIEST, LATEST = 0.05, 0.9  # seconds after the client's start at which somebody is killed, in every third round
+WITHIN = 0.3  # seconds after the run's start, in the others: it takes about 0.2 by itself
 VICTIMS = (
     ("client",),
     ("supervisor",),
@@ -42,8 +43,9 @@ class Round:
 
     def __init__(self, number: int, folder: Path, home: Path) -> None:
         chance = random.Random(number)
-        self.victims = VICTIMS[number % len(VICTIMS)]
-        self.moment = chance.uniform(0.05, LATEST)
+        self.victims = chance.choice(VICTIMS)
+        self.by_run = number % 3 != 0
+        self.moment = chance.uniform(0.0, WITHIN) if self.by_run else chance.uniform(EARLIEST, LATEST)
         self.folder, self.home, self.name = folder, home, f"round-{number}"
 
     def play(self) -> None:
@@ -56,6 +58,8 @@ class Round:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        while self.by_run and client.poll() is None and not self._supervisors():
+            time.sleep(0.01)
         time.sleep(self.moment)
         for victim in self.victims:
             pid = client.pid if victim == "client" else self._pid(victim)
