@@ -109,7 +109,7 @@ def write(key: str, value: str) -> Path:
     _check(key, value, FLAG)
     make(path.parent)
     text = _edited(path.read_text("utf-8") if path.exists() else "", key, value)
-    if _parse(text) != content:
+    if not _says(text, content):
         raise UsageError(f"{str(path)!r} is written in a way that cannot be edited", advice=f"Set {key} in it by hand.")
     _replace(path, text)
     return path
@@ -139,7 +139,7 @@ def _check(name: str, value: object, origin: str) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = _parse(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a home that is no folder: said by whoever writes to it
         return {}
     except OSError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}", advice="Make it readable.") from None
@@ -156,6 +156,13 @@ def _parse(text: str) -> dict[str, Any]:
     toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     content: dict[str, Any] = toml.loads(text)
     return content
+
+
+def _says(text: str, content: dict[str, Any]) -> bool:
+    try:
+        return _parse(text) == content
+    except ValueError:
+        return False
 
 
 def _edited(text: str, key: str, value: str) -> str:
