@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import Any, Protocol
+import select
+from typing import Any
 
 from framework_run import frames
 from framework_run.eventfile import EventFile
 from framework_run.events import Event
-
-
-class Carrier(Protocol):
-    """Takes events in order."""
-
-    def write(self, event: Event) -> None:
-        """Deliver one event."""
-
-    def close(self) -> None:
-        """Let go."""
 
 
 class FrameCarrier:
@@ -35,17 +27,26 @@ class FrameCarrier:
         self._token = token
 
     def write(self, event: Event) -> None:
-        """Write the event's frames, one write each."""
+        """Write the event's frames, one write each.
+
+        Raises:
+            OSError: Standard output is a file, and it could not be written.
+        """
         if self._fd is None:
             return
         try:
             for frame in frames.encode(event, self._token):
-                _write_all(self._fd, frame)
-        except BrokenPipeError:
+                _write_whole(self._fd, frame)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: a terminal that has hung up
+                raise
             self._fd = None
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing is held open."""
 
 
 class FileCarrier:
@@ -59,23 +60,38 @@ class FileCarrier:
     def __init__(self, path: str, wake_fd: int | None) -> None:
         self._file = EventFile(path)
         self._wake = wake_fd
+        self._news = False
         if wake_fd is not None:
             os.set_blocking(wake_fd, False)
 
     def write(self, event: Event) -> None:
-        """Append the event and wake the follower."""
+        """Append the event.
+
+        Raises:
+            OSError: As `EventFile.write`.
+        """
         self._file.write(event)
-        if self._wake is not None:
-            try:
-                os.write(self._wake, b".")
-            except BlockingIOError:
-                pass  # the pipe is full: the follower is awake
-            except OSError:
-                self._wake = None  # the follower has gone
+        self._news = True
+
+    def flush(self) -> None:
+        """Wake the follower if there is news."""
+        if not self._news or self._wake is None:
+            return
+        self._news = False
+        try:
+            os.write(self._wake, b".")
+        except BlockingIOError:
+            return  # the pipe is full: the follower has yet to wake
+        except OSError:
+            self._wake = None  # the follower has gone
 
     def close(self) -> None:
         """Let go of the file."""
+        self.flush()
         self._file.close()
+
+
+Carrier = FileCarrier | FrameCarrier
 
 
 def open_carrier(carrier: dict[str, Any], token: str) -> Carrier:
@@ -86,15 +102,24 @@ def open_carrier(carrier: dict[str, Any], token: str) -> Carrier:
         token: The submission's token.
 
     Raises:
+        OSError: The file cannot be opened.
         ValueError: There is no such type.
     """
     if carrier["type"] == "file":
         return FileCarrier(carrier["path"], carrier.get("wake_fd"))
     if carrier["type"] == "frames":
         return FrameCarrier(1, token)
-    raise ValueError(f"unknown carrier {carrier['type']!r}; file and frames are known")
+    raise ValueError(f"there is no carrier {carrier['type']!r}: file and frames are known")
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_whole(fd: int, data: bytes) -> None:
     while data:
-        data = data[os.write(fd, data) :]
+        select.select([], [fd], [])  # whoever shares the descriptor may have made it non-blocking
+        data = data[_write(fd, data) :]
+
+
+def _write(fd: int, data: bytes) -> int:
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0

@@ -1,7 +1,7 @@
 r"""Frames: events on a stream that others write to as well (docs/architecture.md, "Frame, version 1").
 
-One frame is ``\n#fw1 TOKEN CRC ID PART/PARTS PAYLOAD\n``, ASCII, at most `LIMIT` bytes, so that one write of it is atomic on a
-pipe and no container runtime splits it.
+One frame is ``\n#fw1 TOKEN CRC ID PART/PARTS PAYLOAD\n``, ASCII, at most `LIMIT` bytes, so that one write of it is
+atomic on a pipe and no container runtime splits it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ import zlib
 from framework_run.events import Event
 
 LIMIT = 4096  # bytes of a whole frame: PIPE_BUF on Linux
-MAX_PARTIAL = 256  # messages whose parts are awaited at once; the oldest goes first
+MAX_MESSAGE = 16 << 20  # bytes of one event's text
+MAX_WAITING = 4 * MAX_MESSAGE  # bytes of incomplete messages that a decoder keeps
+MAX_MESSAGES = 1024  # incomplete messages that a decoder keeps; those without news for longest go first
 _MARK = b"\n#fw1 "
+_PART_COST = 100  # bytes that one kept part costs beside its payload
 _counter = itertools.count()
+_salt = os.urandom(4).hex()  # process ids repeat between the machines whose output is merged
 
 
 def encode(event: Event, token: str) -> list[bytes]:
@@ -24,19 +28,27 @@ def encode(event: Event, token: str) -> list[bytes]:
 
     Args:
         event: Any JSON object.
-        token: The submission's token; no spaces.
+        token: The submission's token: ASCII without white space.
 
     Returns:
         Frames of at most `LIMIT` bytes each, to be written one write each, in order.
+
+    Raises:
+        ValueError: Its text is longer than `MAX_MESSAGE`.
     """
     text = json.dumps(event, separators=(",", ":")).encode("ascii")
-    name = f"{os.getpid():x}.{next(_counter):x}"
-    room = LIMIT - len(_MARK) - len(token) - len(name) - 8 - 2 * 7 - 6
+    if len(text) > MAX_MESSAGE:
+        raise ValueError(
+            f"a {event.get('kind', '')} event of {len(text):,} bytes is too large ({MAX_MESSAGE:,} at most)"
+        )
+    head = _MARK + token.encode("ascii") + b" "
+    name = f"{os.getpid():x}.{_salt}.{next(_counter):x}".encode()
+    room = LIMIT - len(head) - len(name) - len("CRC32678  9999999/9999999 \n")
     count = max(1, -(-len(text) // room))
     frames = []
     for part in range(count):
-        body = b"%s %d/%d %s" % (name.encode(), part + 1, count, text[part * room : (part + 1) * room])
-        frames.append(b"%s%s %08x %s\n" % (_MARK, token.encode(), zlib.crc32(body), body))
+        body = b"%s %d/%d %s" % (name, part + 1, count, text[part * room : (part + 1) * room])
+        frames.append(b"%s%08x %s\n" % (head, zlib.crc32(body), body))
     return frames
 
 
@@ -48,80 +60,100 @@ class Decoder:
     """
 
     def __init__(self, token: str) -> None:
-        self._head = _MARK + token.encode() + b" "
-        self._buffer = b""
-        self._partial: dict[bytes, list[bytes | None]] = {}
+        self._head = _MARK + token.encode("ascii") + b" "
+        self._rest = b""
+        self._messages: dict[bytes, _Message] = {}
+        self._waiting = 0  # bytes of incomplete messages
 
     def feed(self, data: bytes) -> list[Event | bytes]:
         """Events and foreign bytes in the order of the stream, as far as they can be told apart yet."""
-        self._buffer += data
+        buffer = self._rest + data
         found: list[Event | bytes] = []
-        while self._step(found):
-            pass
+        given = search = 0
+        while (start := buffer.find(self._head, search)) >= 0:
+            text = start + len(self._head)
+            end = buffer.find(b"\n", text, start + LIMIT)
+            if end < 0 and len(buffer) < start + LIMIT:
+                break
+            event = self._frame(buffer[text:end]) if end >= 0 else None
+            if event is None:  # damaged, or too long for a frame: foreign, but for what may begin within
+                search = start + 1
+                continue
+            _give(found, buffer[given:start])
+            if event:
+                found.append(event)
+            given = search = end + 1
+        if start < 0:
+            start = self._beginning(buffer, search)
+        _give(found, buffer[given:start])
+        self._rest = buffer[start:]
         return found
 
     def close(self) -> list[Event | bytes]:
         """What is left at the end of the stream: foreign bytes."""
-        rest, self._buffer = self._buffer, b""
+        rest, self._rest = self._rest, b""
         return [rest] if rest else []
 
-    def _step(self, found: list[Event | bytes]) -> bool:
-        """Take one piece off the buffer; False when more data is needed."""
-        start = self._buffer.find(self._head)
-        if start < 0:
-            keep = _overlap(self._buffer, self._head)
-            self._give(found, len(self._buffer) - keep)
-            return False
-        self._give(found, start)
-        end = self._buffer.find(b"\n", len(self._head))
-        if end < 0:
-            if len(self._buffer) < LIMIT:
-                return False
-            self._give(found, 1)  # too long for a frame: foreign
-            return True
-        event = self._frame(self._buffer[len(self._head) : end])
-        if event is None:
-            self._give(found, 1)
-            return True
-        self._buffer = self._buffer[end + 1 :]
-        if event:
-            found.append(event)
-        return True
-
-    def _give(self, found: list[Event | bytes], count: int) -> None:
-        if count <= 0:
-            return
-        piece, self._buffer = self._buffer[:count], self._buffer[count:]
-        if found and isinstance(found[-1], bytes):
-            found[-1] += piece
-        else:
-            found.append(piece)
+    def _beginning(self, buffer: bytes, search: int) -> int:
+        """Where the bytes at the end may be the beginning of a head; the buffer's length where they are not."""
+        start = buffer.rfind(b"\n", max(search, len(buffer) - len(self._head) + 1))
+        return start if start >= 0 and self._head.startswith(buffer[start:]) else len(buffer)
 
     def _frame(self, text: bytes) -> Event | None:
         """The event that this frame completes; empty when parts are missing; None when it is no frame."""
         crc, _, body = text.partition(b" ")
+        if crc != b"%08x" % zlib.crc32(body):
+            return None
         try:
-            if int(crc, 16) != zlib.crc32(body):
-                return None
             name, place, payload = body.split(b" ", 2)
             part, count = (int(number) for number in place.split(b"/"))
         except ValueError:
             return None
-        return self._part(name, part, count, payload)
+        if not 1 <= part <= count:
+            return None
+        return _event(payload) if count == 1 else self._part(name, part, count, payload)
 
     def _part(self, name: bytes, part: int, count: int, payload: bytes) -> Event | None:
-        if count == 1:
-            return _event(payload)
-        parts = self._partial.setdefault(name, [None] * count)
-        if not 0 < part <= len(parts):
+        message = self._messages.pop(name, None) or _Message(count)
+        if count != message.count:
+            self._messages[name] = message
             return None
-        parts[part - 1] = payload
-        if any(piece is None for piece in parts):
-            while len(self._partial) > MAX_PARTIAL:
-                del self._partial[next(iter(self._partial))]
-            return {}
-        del self._partial[name]
-        return _event(b"".join(piece for piece in parts if piece is not None))
+        before = message.size
+        message.add(part, payload)
+        self._waiting += message.size - before
+        if len(message.parts) == count:
+            self._waiting -= message.size
+            return _event(message.text())
+        self._messages[name] = message  # the last now: the first is the one without news for longest
+        while self._messages and (self._waiting > MAX_WAITING or len(self._messages) > MAX_MESSAGES):
+            self._waiting -= self._messages.pop(next(iter(self._messages))).size
+        return {}
+
+
+class _Message:
+    """The parts of one event that have come so far."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.parts: dict[int, bytes] = {}
+        self.size = 0  # bytes
+
+    def add(self, part: int, payload: bytes) -> None:
+        if part not in self.parts:
+            self.parts[part] = payload
+            self.size += len(payload) + _PART_COST
+
+    def text(self) -> bytes:
+        return b"".join(self.parts[part] for part in range(1, self.count + 1))
+
+
+def _give(found: list[Event | bytes], piece: bytes) -> None:
+    if not piece:
+        return
+    if found and isinstance(found[-1], bytes):
+        found[-1] += piece
+    else:
+        found.append(piece)
 
 
 def _event(text: bytes) -> Event | None:
@@ -129,12 +161,4 @@ def _event(text: bytes) -> Event | None:
         event = json.loads(text)
     except ValueError:
         return None
-    return event if isinstance(event, dict) else None
-
-
-def _overlap(buffer: bytes, head: bytes) -> int:
-    """How many bytes at the end of the buffer may be the beginning of a head."""
-    for length in range(min(len(buffer), len(head) - 1), 0, -1):
-        if head.startswith(buffer[-length:]):
-            return length
-    return 0
+    return event if isinstance(event, dict) and event else None

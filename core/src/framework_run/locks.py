@@ -1,20 +1,24 @@
 """The lease of a local run: a lock of the kernel's, never an age.
 
-``flock`` belongs to the open file, so a descriptor that is inherited keeps it: the client takes it before the run is visible and
-hands it to the supervisor, and there is no moment without it. (A POSIX record lock belongs to one process, and goes when any of its
-descriptors of that file is closed: fcntl(2).)
+``flock`` belongs to the open file, so a descriptor that is inherited keeps it: the client takes it before the run is
+visible and hands it to the supervisor, and there is no moment without it. (A POSIX record lock belongs to one process,
+and goes when any of its descriptors of that file is closed: fcntl(2).)
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any
+import time
+from typing import Any, Final
 
 try:
     import fcntl
 except ImportError:  # pragma: no cover  Windows
     fcntl = None  # type: ignore[assignment]
+
+_GLANCE: Final = 0.2  # seconds for which others may be looking at the lock in `is_held`
+_LENGTH: Final = 200  # bytes, always: another's writing is then replaced by one write, and needs no room on the disk
 
 
 def hold(path: str) -> int:
@@ -30,11 +34,12 @@ def hold(path: str) -> int:
         BlockingIOError: Another process has it.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(fd)
-        raise
+    deadline = time.monotonic() + _GLANCE
+    while not _try(fd, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(fd)
+            raise BlockingIOError(f"another process holds {path}")
+        time.sleep(0.001)
     sign(fd)
     return fd
 
@@ -42,24 +47,20 @@ def hold(path: str) -> int:
 def sign(fd: int, pid: int | None = None) -> None:
     """Write into a held lock whose it is: pid, its start time, the machine's boot, for people and for signals."""
     pid = os.getpid() if pid is None else pid
-    text = json.dumps({"pid": pid, "start": start_time(pid), "boot": boot_id()}).encode()
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, text, 0)
+    text = json.dumps({"pid": pid, "start": start_time(pid), "boot": boot_id()})
+    os.pwrite(fd, text.ljust(_LENGTH).encode(), 0)
 
 
 def is_held(path: str) -> bool:
-    """Whether some process holds the lock. Never waits, and never looks to others like a holder."""
+    """Whether some process holds the lock. Never waits; a file that is not there is not held."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False
 
 
 def owner(path: str) -> dict[str, Any]:
@@ -81,6 +82,14 @@ def start_time(pid: int) -> str:
     """When a process began, in the system's own units; a pid that is used again has another. Empty where unknown."""
     text = _read(f"/proc/{pid}/stat")
     return text.rpartition(")")[2].split()[19] if text else ""  # field 22 of proc(5)
+
+
+def _try(fd: int, operation: int) -> bool:
+    try:
+        fcntl.flock(fd, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(path: str) -> str:

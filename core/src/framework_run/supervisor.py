@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
+import select
 import signal
 import sys
-import tempfile
 import time
-from types import FrameType
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from framework_run import channel, ends, frames, limits, locks, peaks
+from framework_run import ends, frames, launch, limits, locks, peaks, processes
 from framework_run.carriers import Carrier, open_carrier
-from framework_run.events import Producer
+from framework_run.events import KINDS, Event, Producer
+from framework_run.output import Output
+from framework_run.signals import Requests
 
-_READ = 65_536  # bytes of one read of a pipe
-_PIECE = 32_768  # bytes of one log event
-_FLUSH = 0.05  # seconds that output may wait for more
-_DRAIN = 2.0  # seconds for what is left in the pipes after the handler's end
-_FAST_EXIT = "PYTHONUNBUFFERED"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_READ = 65_536  # bytes of one read of a pipe: all that it holds
+_COURTESY = 0.2  # seconds in which what the handler left behind may end by itself
+_DRAIN = 2.0  # seconds for what is left in the pipes after that
+_INSIST = 1.0  # seconds between two kills of what does not die
+_LAST_TRIES = 5  # to write the end on a disk that is full
+_OWN_KINDS = frozenset({"state", "heartbeat", "end"})  # which the handler may say of child runs only
+
+
+class CarrierError(Exception):
+    """The carrier takes no more."""
 
 
 def main(argv: list[str]) -> int:
@@ -29,38 +38,40 @@ def main(argv: list[str]) -> int:
     Returns:
         0: completed; 1: not; 2: no readable submission.
     """
+    _open_standard_streams()
+    requests = Requests()
     try:
-        if argv[0] == "-":
-            submission = json.load(sys.stdin)
-        else:
-            with open(argv[0], encoding="utf-8") as stream:
-                submission = json.load(stream)
-        if submission["version"] != 1:
-            raise ValueError(f"version {submission['version']} is not known here")
+        submission = _read(argv)
     except (IndexError, OSError, ValueError, KeyError, TypeError) as error:
-        sys.stderr.write(f"no readable submission: {error}\n")
+        sys.stderr.write(f"no readable submission: {type(error).__name__}: {error}\n")
         return 2
-    return supervise(submission)
+    return supervise(submission, requests)
 
 
-def supervise(submission: dict[str, Any]) -> int:
+def supervise(submission: dict[str, Any], requests: Requests | None = None) -> int:
     """Run a submission to its end.
+
+    Args:
+        submission: The whole submission.
+        requests: The signals that came so far; they are counted from now on unless told.
 
     Returns:
         As `main`.
     """
-    carrier = open_carrier(submission["carrier"], submission["token"])
-    supervisor = Supervisor(submission, carrier)
+    requests = requests or Requests()
+    try:
+        carrier = open_carrier(submission["carrier"], submission["token"])
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"the carrier cannot be opened: {error}\n")
+        return 1
+    supervisor = Supervisor(submission, carrier, requests)
     try:
         end = supervisor.run()
+    except CarrierError as error:
+        end = ends.backend(str(error), advice="Make room on the disk, and run it again.")
     except Exception as error:  # noqa: BLE001  the end is written whatever happens
-        supervisor.kill()
         end = ends.backend(f"the supervisor failed: {type(error).__name__}: {error}")
-    try:
-        supervisor.emit("end", end)
-        carrier.close()
-    except OSError as error:
-        sys.stderr.write(f"the end could not be recorded: {error}\n")
+    if not supervisor.finish(end):
         return 1
     return 0 if end["state"] == "completed" else 1
 
@@ -71,316 +82,301 @@ class Supervisor:
     Args:
         submission: The whole submission.
         carrier: Where events go.
+        requests: The signals that ask for an end.
     """
 
-    def __init__(self, submission: dict[str, Any], carrier: Carrier) -> None:
+    def __init__(self, submission: dict[str, Any], carrier: Carrier, requests: Requests) -> None:
+        timeouts = submission.get("timeouts") or {}
         self.submission = submission
         self.carrier = carrier
+        self.requests = requests
         self.producer = Producer(submission["run"])
-        self.command: list[str] | None = submission["code"].get("command")
-        self.pid = 0
-        self.status: int | None = None
-        self.usage: dict[str, float] = {}
-        self.reported: dict[str, Any] | None = None  # the handler's own word of its end
-        self.stopping: dict[str, Any] | None = None  # the end that we are making
-        self.asked = 0
-        self.kill_at: float | None = None
-        timeouts = submission.get("timeouts") or {}
+        self.is_command = submission["code"].get("command") is not None
         self.grace = 10.0 if timeouts.get("grace") is None else float(timeouts["grace"])
         self.limit: float | None = timeouts.get("run")
         self.beat: float | None = submission.get("heartbeat")
-        self.logs: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
-        self.log_since: float | None = None
+        self.outputs = {name: Output(name, self._log) for name in ("stdout", "stderr")}
         self.decoder = frames.Decoder(submission["token"])
-        self.selector = selectors.DefaultSelector()
-        self.open_pipes = 0
+        self.poll = select.poll()
+        self.pipes: dict[int, str] = {}  # the read ends that are open
+        self.pid = 0
+        self.status: int | None = None  # as from os.waitpid
+        self.usage: peaks.Usage | None = None
+        self.verdict: ends.Ending | None = None  # the first word on the end: the handler's, or ours
+        self.killed = False
+        self.refusal = b""  # the end of a handler that could not be started, as JSON
+        self.began = self.next_beat = self.kill_at = float("inf")
+        self.oom_kills = 0
 
     def emit(self, kind: str, data: dict[str, Any], child: str | None = None, at: float | None = None) -> None:
-        """Number an event and deliver it."""
-        self.carrier.write(self.producer.event(kind, data, child=child, at=at))
+        """Number an event and deliver it.
+
+        Raises:
+            CarrierError: It could not be delivered.
+        """
+        try:
+            self.carrier.write(self.producer.event(kind, data, child=child, at=at))
+        except OSError as error:
+            raise CarrierError(f"events cannot be written: {error.strerror}") from error
 
     def run(self) -> ends.Ending:
-        """Start the handler, and go on until it and its output are at their end."""
-        limits.adopt_orphans()
-        self._hold_lock()
-        kills = peaks.oom_kills()
-        wake = self._signals()
-        with tempfile.TemporaryDirectory(prefix="framework-run-", ignore_cleanup_errors=True) as scratch:
+        """Start the handler, and go on until it and its output are at their end.
+
+        Raises:
+            CarrierError: As `emit`.
+        """
+        self._sign_lock()
+        processes.adopt_orphans()
+        self.oom_kills = peaks.oom_kills()
+        self.poll.register(self.requests.wake, select.POLLIN)
+        with _scratch(self.submission) as scratch:
+            if self.requests.count:
+                return ends.aborted("it was asked to end before it began")
+            self.pid, self.pipes = launch.start(self.submission, scratch)
             try:
-                self._start(scratch)
-            except OSError as error:
-                return ends.bad_input(
-                    f"{self.command[0] if self.command else 'the handler'!r} cannot be started: {error}"
-                )
-            self._say_running()
-            self._watch(wake)
-            self._drain()
-        return self._end(peaks.oom_kills() - kills)
+                return self._watch()
+            except BaseException:
+                processes.bury(self.pid, self._reap)
+                raise
 
-    def kill(self) -> None:
-        """Kill everything that the handler has started."""
-        if self.pid:
-            limits.signal_session(self.pid, signal.SIGKILL)
+    def finish(self, end: ends.Ending) -> bool:
+        """Write the end; whether that was possible."""
+        facts = {"exit_code": None, "signal": None, "traceback": "", "peak": self.usage}
+        event = self.producer.event("end", {**facts, **end})
+        tries = 0
+        while error := self._try_to_write(event):
+            tries += 1
+            if tries == _LAST_TRIES:
+                sys.stderr.write(f"the end could not be recorded: {error}\n")
+                return False
+            time.sleep(0.1)  # for room: others have ended too
+        self.carrier.close()
+        return True
 
-    # Starting
+    def _try_to_write(self, event: Event) -> OSError | None:
+        try:
+            self.carrier.write(event)
+        except OSError as error:
+            return error
+        return None
 
-    def _hold_lock(self) -> None:
+    # Beginning
+
+    def _sign_lock(self) -> None:
         fd = self.submission["carrier"].get("lock_fd")
-        if fd is not None:
+        if fd is not None:  # it stays open until this process is gone
             os.set_inheritable(fd, False)  # noqa: FBT003  the system's own signature
             locks.sign(fd)
 
-    def _signals(self) -> int:
-        """Signals become bytes on a pipe, and requests to end."""
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)  # noqa: FBT003  the system's own signature
-        os.set_blocking(writer, False)  # noqa: FBT003
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked)
-        self.selector.register(reader, selectors.EVENT_READ, "wake")
-        return reader
-
-    def _asked(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked += 1
-
-    def _say_running(self) -> None:
-        import platform
-
-        self.emit(
-            "state",
-            {"state": "running", "host": platform.node(), "pid": self.pid, "python": platform.python_version()},
-        )
-
-    def _start(self, scratch: str) -> None:
-        pipes = {name: os.pipe() for name in ("stdout", "stderr", "channel")}
-        failure_reader, failure_writer = os.pipe()
-        parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self._child(parent, {name: pair[1] for name, pair in pipes.items()}, failure_writer, scratch)
-        os.close(failure_writer)
-        for name, (reader, writer) in pipes.items():
-            os.close(writer)
-            os.set_blocking(reader, False)  # noqa: FBT003  the system's own signature
-            self.selector.register(reader, selectors.EVENT_READ, name)
-            self.open_pipes += 1
-        self.began = time.monotonic()
-        self.next_beat = self.began + self.beat if self.beat else None
-        with open(failure_reader, "rb") as stream:
-            text = stream.read()  # end of file: a command has been executed, or a handler begins
+    def _begin(self) -> None:
+        for fd in self.pipes:
+            self.poll.register(fd, select.POLLIN)
+        if self.beat:
+            self.next_beat = time.monotonic() + self.beat
+        self.requests.insisted = self._kill
+        python = sys.version.split(maxsplit=1)[0]
+        self.emit("state", {"state": "running", "host": os.uname().nodename, "pid": self.pid, "python": python})
+        text = limits.unenforced((self.submission.get("resources") or {}).get("limits") or {})
         if text:
-            os.waitpid(self.pid, 0)
-            raise OSError(text.decode())
-
-    def _child(self, parent: int, pipes: dict[str, int], failure: int, scratch: str) -> NoReturn:
-        """In the forked child: become the handler, or the command."""
-        try:
-            os.setsid()
-            limits.die_with(parent)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(pipes["stdout"], 1)
-            os.dup2(pipes["stderr"], 2)
-            kept = {pipes["channel"], failure}
-            for fd in range(3, max(kept) + 64):
-                if fd not in kept:
-                    _close(fd)
-            os.environ.update(self.submission.get("env") or {})
-            os.environ.update(channel.environment(pipes["channel"], self.submission))
-            if self.submission.get("workdir"):
-                os.chdir(self.submission["workdir"])
-            if self.command is not None:
-                self._execute(pipes["channel"], scratch)
-            os.close(failure)
-        except OSError as error:
-            os.write(failure, f"{error.strerror}: {error.filename or ''}".rstrip(": ").encode())
-            os._exit(127)
-        try:
-            from framework_run import handler
-
-            handler.run(self.submission, pipes["channel"], scratch)
-        except BaseException:  # noqa: BLE001  ours, since the user's are caught: never back into the supervisor's stack
-            import traceback
-
-            traceback.print_exc()
-            sys.stderr.flush()
-        os._exit(70)
-
-    def _execute(self, channel_fd: int, scratch: str) -> NoReturn:
-        """Replace this process by the script or command; its Python finds the facade last on its path."""
-        from framework_run.loading import folder_of
-
-        code = self.submission["code"]
-        folder = folder_of(code, scratch)
-        words = [word.replace("{python}", sys.executable).replace("{code}", folder) for word in self.command or []]
-        if code.get("archive") and not self.submission.get("workdir"):
-            os.chdir(folder)
-        os.set_inheritable(channel_fd, True)  # noqa: FBT003  the system's own signature
-        os.environ.setdefault(_FAST_EXIT, "1")
-        root = os.path.dirname(os.path.dirname(__file__))
-        entries = [os.environ.get("PYTHONPATH", ""), *([] if _installed() else [root, os.path.join(root, "facade")])]
-        os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry)
-        if not os.environ["PYTHONPATH"]:
-            del os.environ["PYTHONPATH"]
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.execvp(words[0], words)
+            self._log({"stream": "system", "text": text})
+        self.carrier.flush()
 
     # Watching
 
-    def _watch(self, wake: int) -> None:
+    def _watch(self) -> ends.Ending:
+        self._begin()
         while self.status is None:
-            for key, _ in self.selector.select(self._patience()):
-                if key.data == "wake":
-                    _empty(wake)
-                else:
-                    self._take(key.fd, key.data)
+            self._turn(self._patience())
             self._reap()
             self._on_time()
+        self._drain()
+        return self._end(self.status)
+
+    def _turn(self, wait: float) -> None:
+        """Wait for something to read, and deliver it."""
+        for fd, _ in self.poll.poll(wait * 1000):
+            if fd == self.requests.wake:
+                self.requests.clear()
+            else:
+                self._take(fd)
+        now = time.monotonic()
+        for output in self.outputs.values():
+            if output.due is not None and now >= output.due:
+                output.flush()
+        self.carrier.flush()
 
     def _patience(self) -> float:
-        now = time.monotonic()
-        moments = [now + 60.0, self.next_beat, self.kill_at]
-        if self.limit is not None and self.stopping is None:
+        """Seconds until something is due."""
+        moments = [self.next_beat, self.kill_at]
+        if self.limit is not None and self.verdict is None:
             moments.append(self.began + self.limit)
-        if self.log_since is not None:
-            moments.append(self.log_since + _FLUSH)
-        return max(0.0, min(moment for moment in moments if moment is not None) - now)
+        moments += [output.due for output in self.outputs.values() if output.due is not None]
+        return min(max(0.0, min(moments) - time.monotonic()), 60.0)
 
     def _on_time(self) -> None:
+        """What the clock and requests ask for, while the handler lives."""
+        if self.status is not None:
+            return
         now = time.monotonic()
-        if self.log_since is not None and now >= self.log_since + _FLUSH:
-            self._flush_logs()
-        if self.next_beat is not None and self.beat is not None and now >= self.next_beat:
+        if now >= self.next_beat and self.beat:
             self.next_beat = now + self.beat
             self.emit("heartbeat", {})
-        if self.asked and (self.stopping is None or self.stopping["state"] != "aborted"):
-            self._stop(ends.aborted(), now)
-        elif self.asked > 1:
-            self.kill_at = min(self.kill_at or now, now)
-        if self.limit is not None and self.stopping is None and now >= self.began + self.limit:
-            self._stop(ends.timeout(self.limit), now)
-        if self.kill_at is not None and now >= self.kill_at:
-            self.kill_at = now + 1.0
-            self.kill()
+        if self.kill_at == float("inf"):
+            if self.requests.count:
+                self._stop(ends.aborted(), now)
+            elif self.limit is not None and now >= self.began + self.limit:
+                self._stop(ends.timeout(self.limit), now)
+        if now >= self.kill_at or self.requests.count > 1:
+            self.kill_at = now + _INSIST
+            self._kill()
 
     def _stop(self, end: ends.Ending, now: float) -> None:
-        """Ask the whole session to end, and note when to insist."""
-        self.stopping = end
-        self.kill_at = now + self.grace if self.asked < 2 else now  # noqa: PLR2004  the second request insists
-        limits.signal_session(self.pid, signal.SIGTERM)
+        """Ask the handler's group to end, and note when to insist."""
+        self.verdict = self.verdict or end
+        self.kill_at = now + self._grace()
+        processes.send_group(self.pid, signal.SIGTERM)
 
-    def _reap(self) -> None:
-        """Collect the handler's status, and as the parent of orphans theirs."""
+    def _grace(self) -> float:
+        """Seconds until we insist: what whoever asks has left in a file, or what the submission says."""
+        try:
+            with open(self.submission["carrier"]["abort"], encoding="ascii") as stream:  # noqa: PTH123  as in `_read`
+                return max(0.0, float(stream.read()))
+        except (KeyError, OSError, ValueError):
+            return self.grace
+
+    def _kill(self) -> None:
+        if self.status is None:
+            self.killed = True
+            processes.kill_all(self.pid)
+
+    def _reap(self) -> bool:
+        """Wait for those that have ended, orphans too; whether there are no children any more."""
         while True:
             try:
                 pid, status, rusage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return True
             if pid == 0:
-                return
+                return False
+            self.usage = peaks.usage(rusage, self.usage)
             if pid == self.pid:
                 self.status = status
-                self.usage = peaks.usage(rusage)
 
-    def _take(self, fd: int, name: str) -> None:
+    def _take(self, fd: int) -> None:
+        """Read one pipe once."""
         try:
             data = os.read(fd, _READ)
         except BlockingIOError:
             return
+        name = self.pipes[fd]
         if not data:
-            self.selector.unregister(fd)
+            self.poll.unregister(fd)
             os.close(fd)
-            self.open_pipes -= 1
-        elif name == "channel":
+            del self.pipes[fd]
+            if name == "start":
+                self._started()
+        elif name in self.outputs:
+            self.outputs[name].add(data)
+        elif name == "start":
+            self.refusal += data
+        else:
             for event in self.decoder.feed(data):
                 if isinstance(event, dict):
                     self._report(event)
-        else:
-            self._log(name, data)
 
-    def _log(self, name: str, data: bytes) -> None:
-        buffer = self.logs[name]
-        buffer += data
-        while len(buffer) >= _PIECE:
-            self._emit_log(name, bytes(buffer[:_PIECE]))
-            del buffer[:_PIECE]
-        if self.log_since is None:
-            self.log_since = time.monotonic()
+    def _started(self) -> None:
+        """The user's code begins now, or could not be begun."""
+        self.began = time.monotonic()
+        if self.refusal:
+            self.verdict = self.verdict or json.loads(self.refusal)
 
-    def _flush_logs(self) -> None:
-        for name, buffer in self.logs.items():
-            if buffer:
-                self._emit_log(name, bytes(buffer))
-                buffer.clear()
-        self.log_since = None
-
-    def _emit_log(self, name: str, data: bytes) -> None:
-        self.emit("log", {"stream": name, "text": data.decode("utf-8", "surrogateescape")})
+    def _log(self, data: dict[str, str]) -> None:
+        self.emit("log", data)
 
     def _report(self, event: dict[str, Any]) -> None:
-        """An event from the channel: numbered, or kept as the handler's word of its end."""
-        kind, data = event.get("kind"), event.get("data")
-        if not isinstance(kind, str) or not isinstance(data, dict):
+        """An event from the channel: numbered, or the handler's word of its end."""
+        kind, data, child, at = (event.get(name) for name in ("kind", "data", "child", "time"))
+        if not isinstance(data, dict):
             return
         if kind in ("returned", "raised"):
-            if self.command is None and data.pop("pid", None) == self.pid:
-                self.reported = data
-        elif kind != "end" or event.get("child"):
-            self.emit(kind, data, event.get("child"), event.get("time"))
+            if not self.is_command and data.pop("pid", None) == self.pid:
+                # What has returned whole is completed, even if it was asked to end meanwhile.
+                self.verdict = data if kind == "returned" else self.verdict or data
+        elif kind in KINDS and (isinstance(child, str) or kind not in _OWN_KINDS):
+            at = at if isinstance(at, float) else None
+            self.emit(kind, data, child if isinstance(child, str) else None, at)
 
     # Ending
 
     def _drain(self) -> None:
-        """Read what is left; processes that the handler left behind must not keep the run open."""
-        deadline = time.monotonic() + _DRAIN
-        killed = False
-        while self.open_pipes and time.monotonic() < deadline:
-            ready = [key for key, _ in self.selector.select(0.0 if not killed else 0.05) if key.data != "wake"]
-            for key in ready:
-                self._take(key.fd, key.data)
-            if not ready and not killed:
-                self.kill()
-                killed = True
-        self._reap()
-        self._flush_logs()
+        """Read what is left; what the handler left behind must not keep the run open."""
+        self._read_until(time.monotonic() + _COURTESY)
+        left = processes.bury(self.pid, self._reap)
+        self._read_until(time.monotonic() + _DRAIN)
+        for output in self.outputs.values():
+            output.flush(final=True)
+        if left and not self.killed:
+            self._log(
+                {"stream": "system", "text": f"Processes that the handler left behind, and were killed: {left}\n"}
+            )
 
-    def _end(self, oom_kills: int) -> ends.Ending:
-        status = self.status or 0
-        end = self.reported
-        if end is not None and end["state"] == "completed":
-            if os.WIFSIGNALED(status):
-                end["message"] = (
-                    f"it died of signal {os.WTERMSIG(status)} in its exit functions, after the handler had returned"
-                )
-        elif self.stopping is not None:
-            end = self.stopping
-        elif end is None:
-            end = ends.from_status(status, oom_kills=oom_kills, command=self.command is not None)
-        return {**end, "peak": self.usage}
+    def _read_until(self, deadline: float) -> None:
+        while self.pipes and (wait := deadline - time.monotonic()) > 0:
+            self._turn(wait)
 
-
-def _installed() -> bool:
-    """Whether a whole framework is installed for this interpreter, outside of the archive."""
-    import importlib.machinery
-
-    return importlib.machinery.PathFinder.find_spec("framework") is not None
+    def _end(self, status: int) -> ends.Ending:
+        end = self.verdict
+        if end is None:
+            rose = peaks.oom_kills() - self.oom_kills
+            words = self.outputs["stderr"].last_line()
+            end = ends.from_exit(status, command=self.is_command, oom_kills=rose, last_words=words)
+        elif end["state"] == "completed" and os.WIFSIGNALED(status):
+            end = ends.died_after_return(os.WTERMSIG(status))
+        elif self.killed and end.get("cause") in ("Aborted", "Timeout"):
+            end = {**end, "message": f"{end['message']}, and was killed"}
+        if os.WIFSIGNALED(status):
+            return {**end, "signal": os.WTERMSIG(status)}
+        if end.get("exit_code") is None:
+            return {**end, "exit_code": os.WEXITSTATUS(status)}
+        return end
 
 
-def _close(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:
-        pass  # was not open
+def _read(argv: list[str]) -> dict[str, Any]:
+    if argv[0] == "-":
+        submission = json.load(sys.stdin)
+    else:
+        with open(argv[0], encoding="utf-8") as stream:  # noqa: PTH123  pathlib is slow to import on the run side
+            submission = json.load(stream)
+    if submission["version"] != 1:
+        raise ValueError(f"$.version is {submission['version']!r}, and only 1 is known here")
+    for path in ("run.uid", "code", "carrier.type", "token"):
+        _demand(submission, path)
+    return dict(submission)
 
 
-def _empty(fd: int) -> None:
-    try:
-        while os.read(fd, 512):
-            pass
-    except BlockingIOError:
-        pass
+def _demand(submission: dict[str, Any], path: str) -> None:
+    part: Any = submission
+    for name in path.split("."):
+        if not isinstance(part, dict) or name not in part:
+            raise ValueError(f"$.{path} is missing")
+        part = part[name]
+
+
+def _open_standard_streams() -> None:
+    """Open descriptors 0 to 2 where they are closed, on the null device: no file of ours may become standard output."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  the lowest number that is free
+        os.set_inheritable(fd, True)  # noqa: FBT003  the system's own signature
+    os.close(fd)
+
+
+@contextmanager
+def _scratch(submission: dict[str, Any]) -> Iterator[str]:
+    """A folder of this run's own: the one that whoever starts runs here has made for it, or a temporary one."""
+    given = submission["carrier"].get("scratch")
+    if given:
+        yield given
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="framework-run-", ignore_cleanup_errors=True) as path:
+        yield path
