@@ -45,7 +45,9 @@ def _csv(value: Any, path: str) -> None:
     frame = value.to_frame() if _is(value, _SERIES) else value
     if not _is(frame, _FRAMES):
         raise TypeError("only a pandas data frame is written as csv")
-    frame.to_csv(path, index=type(frame.index).__name__ != "RangeIndex")
+    # An index that only counts the rows is no data; one with a name is a column that was made the index.
+    counts = type(frame.index).__name__ == "RangeIndex" and frame.index.name is None
+    frame.to_csv(path, index=not counts)
 
 
 def _parquet(value: Any, path: str) -> None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _OURS: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  pathlib is slow to import
+_STDLIB: Final = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+# Between our call and the user's code: how a module is imported and a coroutine run.
+_ON_THE_WAY: Final = tuple(
+    _STDLIB + name for name in (f"importlib{os.sep}", f"asyncio{os.sep}", f"concurrent{os.sep}", "threading.py")
+)
 _LONGEST_MESSAGE: Final = 500  # characters
 _LONGEST_TRACEBACK: Final = 20_000  # characters; the last ones are kept
 
@@ -70,9 +75,10 @@ def user_traceback(error: BaseException) -> str:
 
 
 def user_frames(error: BaseException) -> TracebackType | None:
-    """The traceback from the first frame on that is not ours; None where there is none."""
+    """The traceback from the user's first frame on; None where there is none."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+    skipped = (_OURS, "<frozen importlib", *_ON_THE_WAY)
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(skipped):
         trace = trace.tb_next
     return trace
 
@@ -128,6 +134,8 @@ def _trim(found: TracebackException) -> bool:
     while waiting:
         each = waiting.pop()
         kept = [frame for frame in each.stack or () if not frame.filename.startswith((_OURS, "<frozen importlib"))]
+        while kept and kept[0].filename.startswith(_ON_THE_WAY):
+            del kept[0]
         if kept:
             each.stack[:] = kept
             has_frames = True

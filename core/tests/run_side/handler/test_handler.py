@@ -46,6 +46,13 @@ def test_an_exception_is_the_users_error_with_the_users_frames_only(run):
     assert ran.log("stderr") == ran.end["traceback"]
 
 
+def test_the_traceback_of_a_coroutine_begins_with_the_users_frames(run):
+    ran = run("async def main():\n    return 1 / 0")
+    frames = [line for line in ran.end["traceback"].splitlines() if line.startswith("  File")]
+    assert len(frames) == 1
+    assert "code_of_user.py" in frames[0]
+
+
 def test_the_chain_of_causes_stays_in_the_traceback(run):
     ran = run(
         """
