@@ -92,7 +92,7 @@ def _settle(pipes: dict[str, int], parent: int, *, python: bool) -> None:
 
 
 def _prepare(submission: dict[str, Any], channel_fd: int) -> str:
-    """The environment, the folder and the requirements; the path of the interpreter that has those, if there are any."""
+    """The environment, the folder and the requirements; the path of the interpreter that has those, if any."""
     os.environ.update(submission.get("env") or {})
     os.environ.update(channel.environment(channel_fd, submission))
     workdir = submission.get("workdir")
