@@ -67,9 +67,12 @@ def _mapping(value: dict[Any, Any]) -> dict[str, Any]:
             return {"$map": [[_text(key), _encode(content)]]}
     encoded = {}
     for key, item in value.items():
-        if not isinstance(key, str):
+        if type(key) is str:
+            encoded[key] = item if type(item) is str else _encode(item)
+        elif isinstance(key, str):
+            encoded[_text(key)] = _encode(item)
+        else:
             raise TypeError(f"the key {key!r} of a mapping is no string")
-        encoded[_text(key)] = _encode(item)
     return encoded
 
 

@@ -51,11 +51,7 @@ def _write(value: Any) -> str:
 
 def _is_plain(value: dict[str, Any]) -> bool:
     """Whether the standard encoder writes it the same: texts only, and keys that sort alike in UTF-8 and UTF-16."""
-    return all(type(item) is str for item in value.values()) and all(map(_is_ascii, value))
-
-
-def _is_ascii(key: Any) -> bool:
-    return isinstance(key, str) and key.isascii()
+    return set(map(type, value.values())) <= {str} and set(map(type, value)) <= {str} and all(map(str.isascii, value))
 
 
 def _utf16(member: tuple[str, Any]) -> bytes:

@@ -47,7 +47,7 @@ def _plain(value: Any, path: str) -> Any:
         return _dump(value, path)
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, dict) and any(map(_is_attrs, value.values())):
+    if isinstance(value, dict) and any(map(attrs.has, set(map(type, value.values())))):
         return {key: _plain(item, f"{path}.{key}") for key, item in value.items()}
     try:
         return encode(value)

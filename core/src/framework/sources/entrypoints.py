@@ -1,38 +1,16 @@
-"""Entry points: the functions of a source, read from its syntax tree; nothing is run."""
+"""Entry points: the functions of a source that can be handlers, read from its syntax tree; nothing is run."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
+from typing import Any
 
-from framework.errors import SourceError
 from framework.models.function import EntryPoint, Parameter
+from framework.sources.docstrings import read
+from framework.sources.syntax import parse, top_level
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-_SECTION = re.compile(r"^(Args|Arguments|Parameters|Params):\s*$")
-_OTHER = re.compile(r"^(Returns|Return|Raises|Yields|Example|Examples|Note|Notes|Source|Attributes):\s*$")
-_ITEM = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
-_SPHINX = re.compile(r"^:param\s+(?:\S+\s+)?(\w+):\s*(.*)$")
-
-
-def parse(source: str, *, name: str = "the source") -> ast.Module:
-    """The syntax tree.
-
-    Raises:
-        SourceError: It does not parse; with the line and the place.
-    """
-    try:
-        return ast.parse(source)
-    except SyntaxError as error:
-        line = (error.text or "").rstrip("\n")
-        place = " " * max(0, (error.offset or 1) - 1)
-        raise SourceError(
-            f"{name}:{error.lineno}: {error.msg}\n    {line}\n    {place}^", advice="Mend the syntax."
-        ) from None
-    except ValueError as error:
-        raise SourceError(f"{name} is no Python source: {error}", advice="Name a Python file.") from None
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def entry_points(source: str, *, name: str = "the source") -> list[EntryPoint]:
@@ -45,76 +23,73 @@ def entry_points(source: str, *, name: str = "the source") -> list[EntryPoint]:
     Raises:
         SourceError: It does not parse.
     """
-    found = {}
-    for node in parse(source, name=name).body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
-            found[node.name] = _entry_point(node)
-    return list(found.values())
+    nodes = function_nodes(parse(source, name=name))
+    return [entry_point(node, source) for node in nodes.values() if not node.name.startswith("_")]
 
 
-def _entry_point(node: Function) -> EntryPoint:
-    doc = ast.get_docstring(node) or ""
-    docs = parameter_docs(doc)
-    parameters = list(_parameters(node.args))
+def function_nodes(tree: ast.Module) -> dict[str, FunctionNode]:
+    """The functions at the top of a module by name; of several with one name, as with ``@overload``, the last."""
+    nodes = (node for node in top_level(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return {node.name: node for node in nodes}
+
+
+def entry_point(node: FunctionNode, source: str) -> EntryPoint:
+    """One function as an entry point.
+
+    Args:
+        node: The function.
+        source: The text that it was parsed from.
+    """
+    text = _Text(source)
+    doc, docs = read(ast.get_docstring(node, clean=False) or "")
+    parameters = list(_parameters(node.args, text))
     for parameter in parameters:
         parameter.doc = docs.get(parameter.name, "")
     return EntryPoint(
         name=node.name,
         doc=doc,
         parameters=parameters,
-        returns=ast.unparse(node.returns) if node.returns else "",
+        returns=text.of(node.returns),
         is_async=isinstance(node, ast.AsyncFunctionDef),
     )
 
 
-def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
+class _Text:
+    """The text of expressions as it is written.
+
+    Args:
+        source: The text that they were parsed from.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._lines: list[bytes] | None = None
+
+    def of(self, node: ast.expr | None) -> str:
+        """The text of one expression, on one line; empty for none."""
+        if node is None:
+            return ""
+        if node.lineno != node.end_lineno:
+            return ast.unparse(node)
+        if self._lines is None:
+            self._lines = self._source.encode().split(b"\n")
+        line = self._lines[node.lineno - 1]
+        return line[node.col_offset : node.end_col_offset].decode()
+
+
+def _parameters(arguments: ast.arguments, text: _Text) -> Iterator[Parameter]:
     positional = [*arguments.posonlyargs, *arguments.args]
-    lacking = len(positional) - len(arguments.defaults)
+    without = len(positional) - len(arguments.defaults)
     for index, argument in enumerate(positional):
-        default = arguments.defaults[index - lacking] if index >= lacking else None
-        yield _parameter(argument, default, "positional")
+        default = arguments.defaults[index - without] if index >= without else None
+        yield Parameter(**_common(argument, text), default=text.of(default), required=default is None)
     if arguments.vararg:
-        yield Parameter(name=arguments.vararg.arg, annotation=_annotation(arguments.vararg), kind="var_positional")
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
-        yield _parameter(argument, default, "keyword")
+        yield Parameter(**_common(arguments.vararg, text), kind="var_positional")
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield Parameter(**_common(argument, text), default=text.of(default), kind="keyword", required=default is None)
     if arguments.kwarg:
-        yield Parameter(name=arguments.kwarg.arg, annotation=_annotation(arguments.kwarg), kind="var_keyword")
+        yield Parameter(**_common(arguments.kwarg, text), kind="var_keyword")
 
 
-def _parameter(argument: ast.arg, default: ast.expr | None, kind: str) -> Parameter:
-    return Parameter(
-        name=argument.arg,
-        annotation=_annotation(argument),
-        default=ast.unparse(default) if default is not None else "",
-        kind="keyword" if kind == "keyword" else "positional",
-        required=default is None,
-    )
-
-
-def _annotation(argument: ast.arg) -> str:
-    return ast.unparse(argument.annotation) if argument.annotation else ""
-
-
-def parameter_docs(doc: str) -> dict[str, str]:
-    """What a docstring says of each parameter: Google's form, or Sphinx's."""
-    docs: dict[str, str] = {}
-    inside, current, indent = False, "", 0
-    for line in doc.splitlines():
-        text = line.strip()
-        sphinx = _SPHINX.match(text)
-        if sphinx:
-            docs[sphinx[1]] = sphinx[2]
-        elif _SECTION.match(text):
-            inside, current, indent = True, "", 0
-        elif _OTHER.match(text):
-            inside = False
-        elif inside and text:
-            depth = len(line) - len(line.lstrip())
-            indent = indent or depth
-            item = _ITEM.match(text) if depth <= indent else None
-            if item:
-                current = item[1]
-                docs[current] = item[2]
-            elif current:
-                docs[current] += f" {text}"
-    return docs
+def _common(argument: ast.arg, text: _Text) -> dict[str, Any]:
+    return {"name": argument.arg, "annotation": text.of(argument.annotation)}

@@ -1,13 +1,15 @@
-"""Code that has been found: its Function, and the files to send."""
+"""Code that has been found: its Function, and the files that belong to it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 from pathlib import Path
 
 from attrs import Factory, define
 
+from framework.errors import SourceError
 from framework.models import Function
 
 
@@ -16,8 +18,8 @@ class Loaded:
     """A Function and its files.
 
     Args:
-        function: The function, with ``spec.code.files`` filled in.
-        root: The folder where the files lie; None where they are in ``texts`` alone.
+        function: The Function, with ``spec.code.files`` filled in.
+        root: The folder where the files lie; None where they are in ``texts``.
         texts: Relative path to content, of code that lies in no file.
     """
 
@@ -25,27 +27,55 @@ class Loaded:
     root: Path | None = None
     texts: dict[str, bytes] = Factory(dict)
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where each file lies, by path relative to the root; those in ``texts`` are not among them."""
+        return {} if self.root is None else {path: self.root / path for path in self.function.spec.code.files}
+
+    def read(self, name: str) -> bytes:
+        """The content of one file.
+
+        Args:
+            name: Its path relative to the root.
+
+        Raises:
+            SourceError: It cannot be read, or is not what its digest says: it was changed since.
+        """
+        try:
+            content = self.texts[name] if self.root is None else (self.root / name).read_bytes()
+        except (KeyError, OSError) as error:
+            reason = getattr(error, "strerror", None) or "it is not there"
+            raise SourceError(f"{name!r} of the code cannot be read: {reason}", advice="Try it again.") from None
+        if digest(content) != self.function.spec.code.files[name]:
+            raise SourceError(f"{name!r} was changed while it was being packed", advice="Try it again.")
+        return content
+
     def archive(self) -> bytes:
-        """The files as a zip archive that is the same for the same content."""
+        """The files as a zip archive, the same bytes for the same content wherever it lies.
+
+        Raises:
+            SourceError: A file cannot be read, or was changed since its digest was taken.
+        """
         import zipfile
 
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in sorted(self.function.spec.code.files):
-                info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, self.read(name), zipfile.ZIP_DEFLATED)
+                entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                entry.create_system = 3  # Unix: the mode counts, and is the same on every system
+                entry.external_attr = (0o100755 if self._is_program(name) else 0o100644) << 16
+                archive.writestr(entry, self.read(name), zipfile.ZIP_DEFLATED)
         return buffer.getvalue()
 
-    def read(self, name: str) -> bytes:
-        """The content of one file."""
-        if name in self.texts:
-            return self.texts[name]
-        if self.root is None:
-            raise FileNotFoundError(name)
-        return (self.root / name).read_bytes()
+    def _is_program(self, name: str) -> bool:
+        return self.root is not None and bool((self.root / name).stat().st_mode & 0o100)
 
 
 def digest(content: bytes) -> str:
     """``sha256:…`` of a content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def valid_name(text: str) -> str:
+    """A name as URIs can have it, made from any text."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "function"

@@ -1,23 +1,21 @@
-"""Functions from files, folders and commands."""
+"""Functions from files and folders."""
 
 from __future__ import annotations
 
-import ast
 import difflib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from framework.errors import SourceError
 from framework.models import Function, FunctionMetadata, FunctionSpec
 from framework.models.function import Code, EntryPoint, Environment, FunctionStatus
-from framework.sources.entrypoints import entry_points
-from framework.sources.loaded import Loaded, digest
+from framework.sources.handlers import USUAL, choose, is_script, points_with, undecided
+from framework.sources.loaded import Loaded, digest, valid_name
 from framework.sources.scripts import script_metadata
+from framework.sources.siblings import has_relative_imports, module_name, package_root, with_siblings
+from framework.sources.syntax import parse, read_source
 from framework.sources.trees import tree
-
-_DEFAULTS = ("main", "handler")
 
 
 def from_path(
@@ -29,175 +27,168 @@ def from_path(
 ) -> Loaded:
     """A Function from ``file.py``, ``file.py:handler``, a folder, or ``folder:module.handler``.
 
-    A file is packed with the modules beside it that it imports, and nothing else of its folder. A folder is packed by content.
+    The handler is the one that is named; else the file's only public function; else its ``main`` or ``handler``. A file
+    that leaves it open, and has ``if __name__ == "__main__":`` or no public function, is a script, and so is one with
+    ``command_args``.
+
+    A file takes along the modules beside it that it imports (`framework.sources.siblings`), and nothing else of its
+    folder. One with relative imports is a module of its package. A folder is taken whole
+    (`framework.sources.trees`).
 
     Args:
         target: The path, with the handler behind a colon or not.
-        handler: The handler, where the target does not name it.
-        name: What the function is called; the handler's or the file's name unless told.
-        command_args: Arguments of a script: then the file is run as one.
+        handler: The handler, where the target does not name it; ``module.handler`` or ``module:handler`` of a folder.
+        name: What the Function is called; unless told, after its handler, or after its file where it is a script or the
+            handler's name says nothing.
+        command_args: Arguments of a script.
 
     Raises:
-        SourceError: There is no such file or handler, it does not parse, or which function is meant cannot be told.
+        SourceError: There is no such file or handler, it does not parse, or it cannot be told which function is meant.
     """
-    path, found = _split(os.fspath(target))
-    handler = handler or found
+    path, named = split_target(os.fspath(target))
+    if handler and named and handler != named:
+        raise SourceError(f"the handler is {named!r} and {handler!r} at once", advice="Name it once.")
+    handler = handler or named
+    words = None if command_args is None else list(command_args)
     if path.is_dir():
-        return _folder(path, handler, name)
-    if not path.is_file():
-        raise SourceError(f"there is no file {str(path)!r}", advice=_nearby(path))
-    if path.suffix != ".py":
-        raise SourceError(f"{str(path)!r} is no Python file", advice="Name a .py file, or a command behind --.")
-    return _file(path, handler, name, None if command_args is None else list(command_args))
+        loaded = _folder(path, handler)
+    elif path.suffix == ".py":
+        loaded = load_file(path, handler, words)
+    else:
+        raise SourceError(
+            f"{str(path)!r} is no Python file", advice=f"Run it as a command: framework run -- {os.fspath(target)}"
+        )
+    if words and not loaded.function.spec.code.command:
+        raise SourceError(
+            f"the function {handler!r} takes no arguments such as {words[0]!r}", advice="Give parameters: -p name=value"
+        )
+    if name is not None:
+        loaded.function.metadata.name = name
+    return loaded
 
 
-def from_command(words: list[str], *, name: str | None = None) -> Loaded:
-    """A Function that is a command with its arguments."""
-    if not words:
-        raise SourceError("the command is empty", advice="Write it behind --.")
-    code = Code(type="command", command=list(words))
-    metadata = FunctionMetadata(name=name or valid_name(Path(words[0]).stem))
-    return Loaded(function=Function(metadata=metadata, spec=FunctionSpec(code=code)))
+def split_target(target: str) -> tuple[Path, str]:
+    """The path, which exists, and the handler behind the colon, or ``""``.
 
-
-def valid_name(text: str) -> str:
-    """A name as URIs can have it, from any text."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "function"
-
-
-def _split(target: str) -> tuple[Path, str]:
+    Raises:
+        SourceError: There is no such file or folder.
+    """
     path = Path(target)
     if path.exists():
         return path.absolute(), ""
-    head, colon, tail = target.rpartition(":")
-    if colon and head and "/" not in tail and "\\" not in tail:
-        return Path(head).absolute(), tail
-    return path.absolute(), ""
+    position = target.rfind(":")
+    while position > 0:
+        path = Path(target[:position])
+        if path.exists():
+            return path.absolute(), target[position + 1 :]
+        position = target.rfind(":", 0, position)
+    head, _, _ = target.partition(":")
+    raise SourceError(f"there is no file or folder {head!r}", advice=_nearby(Path(head)))
 
 
-def _file(path: Path, handler: str | None, name: str | None, words: list[str] | None) -> Loaded:
-    source = _text(path)
-    points = entry_points(source, name=path.name)
-    requirements, python = script_metadata(source, name=path.name)
-    files = {found.relative_to(path.parent).as_posix(): digest(found.read_bytes()) for found in _with_imported(path, source)}
-    code = Code(type="file", path=str(path), files=files, module=path.stem)
-    if words is not None or (not handler and _is_script(source, points)):
-        code.command = ["{python}", "{code}/" + path.name, *(words or [])]
-    else:
-        code.handler = choose(handler, points, path.name)
-    function = Function(
-        metadata=FunctionMetadata(name=name or valid_name(code.handler.rpartition(".")[2] or path.stem)),
-        spec=FunctionSpec(code=code, environment=Environment(requirements=requirements, python=python)),
-        status=FunctionStatus(entry_points=points),
-    )
-    chosen = next((point for point in points if point.name == code.handler), None)
-    if chosen is not None:
-        function.metadata.description = chosen.doc.partition("\n")[0]
-    return Loaded(function=function, root=path.parent)
+def load_file(path: Path, handler: str, words: list[str] | None = None, *, root: Path | None = None) -> Loaded:
+    """A Function from a Python file.
 
-
-def choose(handler: str | None, points: list[EntryPoint], where: str) -> str:
-    """The handler that is meant: the one named, the only one, or ``main`` or ``handler``.
+    Args:
+        path: The file.
+        handler: The function; empty where it is not said.
+        words: Arguments of a script; None where it is not said to be one.
+        root: The folder that is on the path when the file is imported; its own, or that of its package, unless told.
 
     Raises:
-        SourceError: It is not there, or cannot be told.
+        SourceError: As `from_path`.
     """
-    names = [point.name for point in points]
+    source = read_source(path)
+    tree_ = parse(source, name=path.name)
+    points = points_with(tree_, source, handler, where=path.name)
+    if not handler and words is None:
+        handler = choose(points)
+        if not handler and points and not is_script(tree_):
+            raise undecided(points, path.name)
+    root = root or (package_root(path) if has_relative_imports(tree_) else path.parent)
+    file = path.relative_to(root).as_posix()
+    files = {found: _digest_of(root, found) for found in with_siblings(root, file, tree_)}
+    code = Code(type="file", path=str(path), files=files)
     if handler:
-        if handler in names or "." in handler or handler.startswith("_"):
-            return handler
-        close = difflib.get_close_matches(handler, names, 1)
-        advice = f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(names) or 'no function'}."
-        raise SourceError(f"{where} has no function {handler!r}", advice=advice)
-    if len(names) == 1:
-        return names[0]
-    for usual in _DEFAULTS:
-        if usual in names:
-            return usual
-    raise SourceError(
-        f"{where} has {len(names)} functions; which is meant?",
-        advice=f"Name one: {where}:{names[0]} (there are {', '.join(names)})" if names else f"Define one in {where}.",
-    )
+        code.module, code.handler = module_name(file), handler
+    else:
+        code.command = ["{python}", f"{{code}}/{file}", *(words or [])]
+    return _loaded(code, points, source, root, handler)
 
 
-def _is_script(source: str, points: list[EntryPoint]) -> bool:
-    """Whether a file is meant to be run as it is: it has no function of its own, or ends in ``if __name__ == "__main__"``."""
-    if not points:
-        return True
-    return any(
-        isinstance(node, ast.If) and "__name__" in ast.unparse(node.test) and "__main__" in ast.unparse(node.test)
-        for node in ast.parse(source).body
-    ) and not any(point.name in _DEFAULTS or len(points) == 1 for point in points)
-
-
-def _with_imported(path: Path, source: str) -> list[Path]:
-    """The file, and the modules and packages beside it that it imports, directly or not."""
-    found = {path}
-    waiting = [source]
-    while waiting:
-        for name in _imports(waiting.pop()):
-            for place in _beside(path.parent, name):
-                if place not in found:
-                    found.add(place)
-                    waiting.append(_text(place))
-    return sorted(found)
-
-
-def _imports(source: str) -> set[str]:
-    names = set()
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
-        return names
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
-
-
-def _beside(folder: Path, name: str) -> list[Path]:
-    module, package = folder / f"{name}.py", folder / name
-    if module.is_file():
-        return [module]
-    if (package / "__init__.py").is_file():
-        return sorted(package.rglob("*.py"))
-    return []
-
-
-def _folder(path: Path, handler: str | None, name: str | None) -> Loaded:
+def _folder(path: Path, handler: str) -> Loaded:
     if not handler:
         raise SourceError(
-            f"which function of the folder {path.name!r} is meant?", advice=f"Name it: {path.name}:module.function"
+            f"it is not said which function of the folder {path.name!r} is meant",
+            advice=f"Name it: {path.name}:{_example(path)}",
         )
-    module, _, function = handler.replace(":", ".").rpartition(".")
-    place = path.joinpath(*module.split(".")) if module else path / "__init__.py"
-    file = next((found for found in (place.with_suffix(".py"), place / "__init__.py") if found.is_file()), None)
-    if not module or file is None:
-        raise SourceError(f"the folder {path.name!r} has no module {module!r}", advice="Write folder:module.function.")
-    points = entry_points(_text(file), name=str(file.relative_to(path)))
-    chosen = choose(function, points, str(file.relative_to(path)))
-    code = Code(type="folder", path=str(path), files=tree(path), module=module, handler=chosen)
-    metadata = FunctionMetadata(name=name or valid_name(function))
-    spec = FunctionSpec(code=code)
-    return Loaded(function=Function(metadata=metadata, spec=spec, status=FunctionStatus(entry_points=points)), root=path)
+    file, name = _module_in(path, handler)
+    source = read_source(path / file)
+    points = points_with(parse(source, name=file), source, name, where=f"{path.name}/{file}")
+    code = Code(type="folder", path=str(path), files=tree(path), module=module_name(file), handler=name)
+    if file not in code.files:
+        raise SourceError(f"{file!r} is ignored by .gitignore", advice="Take the rule out, or name another module.")
+    return _loaded(code, points, source, path, name)
 
 
-def _text(path: Path) -> str:
+def _loaded(code: Code, points: list[EntryPoint], source: str, root: Path, handler: str) -> Loaded:
+    path = Path(code.path)
+    requirements, python = script_metadata(source, name=path.name)
+    chosen = next((point for point in points if point.name == handler), None)
+    own_name = "" if handler in USUAL else handler.rpartition(".")[2]
+    metadata = FunctionMetadata(
+        name=valid_name(own_name or path.stem),
+        description=chosen.doc.partition("\n")[0] if chosen is not None else "",
+    )
+    spec = FunctionSpec(code=code, environment=Environment(requirements=requirements, python=python))
+    function = Function(metadata=metadata, spec=spec, status=FunctionStatus(entry_points=points))
+    return Loaded(function=function, root=root)
+
+
+def _digest_of(root: Path, file: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{str(path)!r} cannot be read: {reason}", advice="Name a Python file in UTF-8.") from None
+        return digest((root / file).read_bytes())
+    except OSError as error:
+        raise SourceError(f"{str(root / file)!r} cannot be read: {error.strerror}", advice="Check the file.") from None
+
+
+def _module_in(folder: Path, handler: str) -> tuple[str, str]:
+    """The file of a handler's module, and its name in it: of ``a.b.c``, the longest beginning that is a module."""
+    if ":" in handler:
+        module, _, name = handler.partition(":")
+        splits = [(module, name)]
+    else:
+        parts = handler.split(".")
+        splits = [(".".join(parts[:count]), ".".join(parts[count:])) for count in range(len(parts) - 1, 0, -1)]
+    for module, name in splits:
+        base = module.replace(".", "/")
+        for file in (f"{base}.py", f"{base}/__init__.py"):
+            if name and (folder / file).is_file():
+                return file, name
+    module = splits[0][0] if splits else handler
+    names = [module_name(path.relative_to(folder).as_posix()) for path in sorted(folder.glob("*.py"))]
+    close = difflib.get_close_matches(module, names, 1)
+    advice = f"Did you mean {close[0]!r}?" if close else f"Write it as {folder.name}:module.function."
+    raise SourceError(f"the folder {folder.name!r} has no module for {handler!r}", advice=advice)
+
+
+def _example(folder: Path) -> str:
+    """A function of the folder, to show how one is named."""
+    for path in sorted(folder.glob("*.py")):
+        try:
+            source = read_source(path)
+            points = points_with(parse(source, name=path.name), source, "", where=path.name)
+        except SourceError:
+            continue
+        if points:
+            return f"{path.stem}.{choose(points) or points[0].name}"
+    return "module.function"
 
 
 def _nearby(path: Path) -> str:
     try:
-        names = [found.name for found in path.parent.iterdir() if found.suffix == ".py"]
+        names = [entry.name for entry in path.parent.iterdir() if entry.suffix == ".py" or entry.is_dir()]
     except OSError:
         return f"There is no folder {str(path.parent)!r}."
     close = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {close[0]!r}?" if close else "Check the path."
-
-
+    return f"Did you mean {str(path.parent / close[0])!r}?" if close else "Check the path."
