@@ -289,19 +289,7 @@ def _mend(value: Any) -> str:
 
 
 def _tar(folder: str, target: str) -> None:
-    """A tar archive that depends on names and content only: sorted, without times and owners."""
-    import tarfile
+    from framework_run.folders import pack
 
-    def plain_entry(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-        entry.mtime = entry.uid = entry.gid = 0
-        entry.uname = entry.gname = ""
-        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
-        return entry
-
-    found = []
-    for where, folders, files in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(where, name) for name in files]  # noqa: PTH118
-    with tarfile.open(target, "x", format=tarfile.PAX_FORMAT, dereference=True) as archive:
-        for path in sorted(found):
-            archive.add(path, os.path.relpath(path, folder), recursive=False, filter=plain_entry)
+    with open(target, "xb") as file:  # noqa: PTH123  pathlib is slow to import
+        pack(folder, file)
