@@ -176,6 +176,6 @@ def _silence() -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # noqa: PERF203  two streams
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return BROKEN_PIPE
