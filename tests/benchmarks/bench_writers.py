@@ -25,7 +25,7 @@ def tracked(number: int) -> int:
     for each in range(RUNS):
         try:
             double.run(params={"number": number * RUNS + each})
-        except fw.FrameworkError:  # noqa: PERF203  each call is on its own
+        except fw.FrameworkError:
             failed += 1
     return failed
 
