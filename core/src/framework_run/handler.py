@@ -48,12 +48,12 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     end = _call(submission, context, scratch, pid)
     completed = end["state"] == "completed"
     if not completed and not _terminated:
-        _say(channel, "raised", {**end, "pid": pid})
+        _say(channel, "raised", {**end, "pid": os.getpid()})  # a child that the code forked may be here too
     _finish(context)
     if _terminated and not completed:
         _die(signal.SIGTERM)  # the supervisor knows whether it has sent it
     if completed:
-        _say(channel, "returned", {**end, "pid": pid})
+        _say(channel, "returned", {**end, "pid": os.getpid()})
     os._exit(0 if completed else end.get("exit_code") or 1)
 
 
