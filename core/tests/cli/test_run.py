@@ -256,6 +256,14 @@ def test_pdb_stops_where_it_failed(run):
     assert document["status"]["cause"] == "UserError"
 
 
+def test_a_parameter_is_kept_as_what_it_is_and_found_by_it(run):
+    run("run", "hello.py:greet", "--times", "2", "--loud", "--who", "3")
+    (document,) = json.loads(
+        run("runs", "list", "--where", "params.times = 2", "--param", "loud=true", "--json").stdout
+    )
+    assert document["spec"]["params"] == {"times": 2, "loud": True, "who": "3"}
+
+
 def test_versions_tell_their_story(run, tmp_path):
     run("run", "hello.py:greet")
     (tmp_path / "hello.py").write_text(HELLO + "\n# changed\n")

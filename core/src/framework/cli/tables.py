@@ -26,11 +26,12 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A heading; a flexible column gives way where the terminal is narrow, a right one holds numbers."""
+    """A heading, in capitals unless verbatim; a flexible column gives way to a narrow terminal, numbers stand right."""
 
     title: str
     flexible: bool = False
     right: bool = False
+    verbatim: bool = False
 
 
 def width(text: str) -> int:
@@ -61,7 +62,7 @@ def render(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], limi
     ]
     if limit is not None:
         _squeeze(columns, widths, limit)
-    head = [Cell(column.title.upper(), bold=True) for column in columns]
+    head = [Cell(column.title if column.verbatim else column.title.upper(), bold=True) for column in columns]
     return "\n".join(_line(columns, widths, row) for row in [head, *cells])
 
 

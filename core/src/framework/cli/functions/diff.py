@@ -42,7 +42,10 @@ def diff(a: str, b: str, project: str | None, as_json: bool) -> None:
     if not changes:
         note("They are the same version." if versions[0] == versions[1] else "Nothing that enters a version differs.")
     else:
-        columns = [Column("field"), *(Column(abbreviated(version), flexible=True) for version in versions)]
+        columns = [
+            Column("field"),
+            *(Column(abbreviated(version), flexible=True, verbatim=True) for version in versions),
+        ]
         write_table(columns, [_row(change) for change in changes])
         note(f"{len(changes)} field{'s differ' if len(changes) != 1 else ' differs'}.")
     following(f"framework function history {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from framework.cli.documents import complete_function
-from framework.cli.functions.reference import abbreviated, reference
+from framework.cli.functions.reference import abbreviated, provenance, reference
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, write_json, write_table
 from framework.cli.session import opened
@@ -48,7 +48,7 @@ def history(name: str, project: str | None, as_json: bool) -> None:
                 ", ".join(kept["status"]["tags"]),
                 kept["kind"],
                 str(runs),
-                _provenance(kept["status"]["provenance"]),
+                provenance(kept["status"]["provenance"]),
             ]
         )
     write_table(columns, rows)
@@ -57,7 +57,3 @@ def history(name: str, project: str | None, as_json: bool) -> None:
         following(f"framework function diff {uri.name}@{older} {uri.name}@{newer}")
     else:
         following(f"framework function show {uri.name}")
-
-
-def _provenance(facts: dict[str, object]) -> str:
-    return " ".join(f"{key}={content}" for key, content in facts.items() if content not in (None, "", [], {}))

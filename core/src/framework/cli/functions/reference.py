@@ -39,3 +39,9 @@ def abbreviated(version: str) -> str:
     """The beginning of a version, as it may be typed: ``sha256:0123456789ab``."""
     algorithm, _, digest = version.partition(":")
     return f"{algorithm}:{digest[:12]}"
+
+
+def provenance(facts: dict[str, object]) -> str:
+    """Where a version comes from, on one line; where its code is kept is left to ``--json``."""
+    known = {key: content for key, content in facts.items() if content not in (None, "", [], {}) and key != "archive"}
+    return " ".join(f"{key}={content}" for key, content in known.items())

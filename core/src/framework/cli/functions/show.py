@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framework.cli.documents import complete_function
-from framework.cli.functions.reference import find
+from framework.cli.functions.reference import find, provenance
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, heading, say, write_json, write_yaml
 from framework.cli.session import opened
@@ -47,7 +47,7 @@ def _page(function: Document, spec: dict[str, Any]) -> Iterator[str]:
         "tags": ", ".join(status["tags"]),
         "labels": pairs(metadata["labels"], 100),
         "created": moment(status["created"]),
-        "code": pairs(status["provenance"], 100),
+        "from": clip(provenance(status["provenance"]), 100),
     }
     yield from (f"  {name:<8} {text}" for name, text in rows.items() if text and text != "-")
     if status["entry_points"]:

@@ -18,8 +18,9 @@ from framework.cli.reporting import INTERRUPTED
 from framework.cli.run.flags import GIVEN
 from framework.cli.run.live import Live
 from framework.cli.run.overrides import overrides, parameters_of_file
-from framework.cli.run.parsing import WORDS, RunCommand, SectionOption
+from framework.cli.run.parsing import ENTRY, WORDS, RunCommand, SectionOption
 from framework.cli.run.summary import next_commands, summary
+from framework.cli.run.values import read
 from framework.cli.text import seconds
 from framework.cli.uids import short
 from framework.errors import UsageError
@@ -95,7 +96,8 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
     words = ctx.meta[WORDS]
     if not given["target"] and not words:
         raise UsageError("what shall be run?", advice="Name it: framework run FILE.py:FUNCTION, or -- COMMAND.")
-    raw = {**key_values(given["params"], "-p"), **ctx.meta.get(GIVEN, {})}
+    texts = {**key_values(given["params"], "-p"), **ctx.meta.get(GIVEN, {})}
+    values, raw = read(ctx.meta.get(ENTRY), texts)
     typed = parameters_of_file(given["params_file"]) if given["params_file"] else {}
     debugged = _live(given) if given["pdb"] else None
     return RunRequest(
@@ -103,7 +105,7 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         function=debugged,
         command=words or [],
         handler=given["handler"],
-        params={**typed, **raw},
+        params={**typed, **values},
         raw=sorted(raw),
         inputs=key_values(given["inputs"], "-i"),
         returns=[name.strip() for word in given["returns"] for name in word.split(",")],

@@ -19,7 +19,8 @@ WORDS: Final = "framework.words"
 
 _FLAGS: Final = "framework.flags"
 _CLASHING: Final = "framework.clashing"
-_ENTRY: Final = "framework.entry"
+ENTRY: Final = "framework.entry"
+"""Where a context keeps the handler's entry point; missing where it is not known."""
 
 
 class SectionOption(click.Option):
@@ -45,7 +46,7 @@ class RunCommand(click.Command):
         entry = entry_point(target, handler) if target and not dashes else None
         if entry is not None:
             taken = {name for option in self.params for name in (*option.opts, *option.secondary_opts)}
-            ctx.meta[_ENTRY] = entry
+            ctx.meta[ENTRY] = entry
             ctx.meta[_FLAGS], ctx.meta[_CLASHING] = flags(entry, {*taken, *ctx.help_option_names})
         try:
             rest = super().parse_args(ctx, own)
@@ -75,7 +76,7 @@ class RunCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The handler's flags first, then the command's by section."""
-        entry: EntryPoint | None = ctx.meta.get(_ENTRY)
+        entry: EntryPoint | None = ctx.meta.get(ENTRY)
         sections: dict[str, list[tuple[str, str]]] = {}
         if entry is not None:
             title = f"Parameters of {entry.name}"
@@ -95,7 +96,7 @@ class RunCommand(click.Command):
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The handler's own words where there is one, else the command's."""
-        entry: EntryPoint | None = ctx.meta.get(_ENTRY)
+        entry: EntryPoint | None = ctx.meta.get(ENTRY)
         if entry is None:
             super().format_help_text(ctx, formatter)
             return

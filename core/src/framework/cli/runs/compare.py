@@ -38,7 +38,7 @@ def compare(uids: tuple[str, ...], as_json: bool) -> None:
         write_json(_document(names, fields))
         return
     short = shorten(names)
-    columns = [Column(""), *(Column(short[uid], flexible=True) for uid in names)]
+    columns = [Column(""), *(Column(short[uid], flexible=True, verbatim=True) for uid in names)]
     write_table(columns, [_row(name, values) for name, values in fields])
     equal = sum(1 for _, values in fields if not _differs(values))
     note(f"{len(fields) - equal} of {len(fields)} fields differ (marked *).")

@@ -42,7 +42,7 @@ def list_runs(as_json: bool, **filters: Any) -> None:
         return
     if not found:
         note("No run fits." if _narrowed(filters) else "There are no runs yet.")
-        following("framework runs list --all" if _narrowed(filters) else "framework run FILE.py:FUNCTION")
+        following("framework runs list" if _narrowed(filters) else "framework run FILE.py:FUNCTION")
         return
     write_runs(found)
     if asked.limit is not None and len(found) == asked.limit:
