@@ -161,19 +161,20 @@ def _call(words: list[str], report: Report) -> None:
                 report(text)
     if process.returncode == 0:
         return
-    said = "\n".join(tail) or f"exit code {process.returncode}"
+    said = "\n".join(tail)
+    gist = f": {tail[-1].strip()}" if tail else f": exit code {process.returncode}"
     if any(sign in said.lower() for sign in _UNREACHABLE):
         raise NetworkError(
-            f"the package index cannot be reached\n{said}",
+            f"the package index cannot be reached{gist}\n{said}",
             advice="Check the network, or the index in uv's or pip's settings.",
         )
     if "ensurepip" in said:
         raise InstallError(
-            f"this Python has no pip of its own\n{said}",
+            f"this Python has no pip of its own{gist}\n{said}",
             advice="Install uv, or the system's package python3-venv.",
         )
     raise InstallError(
-        f"the requirements cannot be installed\n{said}",
+        f"the requirements cannot be installed{gist}\n{said}",
         advice="Check their names and versions, and that they fit this Python.",
     )
 

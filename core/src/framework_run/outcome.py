@@ -55,7 +55,8 @@ def ending(error: BaseException) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         return {**ends.out_of_memory(_line(error)), "traceback": text}
     if isinstance(error, RunSideError):
-        return {**_of_ours(error), "traceback": text if error.cause == "UserError" else ""}
+        shown = f"{error}\n" if "\n" in str(error) else ""  # the line and the caret of a syntax error
+        return {**_of_ours(error), "traceback": text if error.cause == "UserError" else shown}
     return ends.user_error(_line(error), traceback=text, exit_code=1, advice=_advice(error))
 
 
@@ -95,7 +96,7 @@ def _of_exit(code: object) -> dict[str, Any]:
 
 
 def _of_ours(error: RunSideError) -> dict[str, Any]:
-    message = _clip(str(error))
+    message = _clip(str(error).partition("\n")[0])  # the rest is shown as the traceback
     if error.cause == "BadInput":
         return ends.bad_input(message, **({"advice": error.advice} if error.advice else {}))
     if error.cause == "BackendError":

@@ -82,7 +82,8 @@ def test_pip_does_it_where_uv_is_absent(wheel, cache):
     script = (
         f"import sys; sys.path.insert(0, {str(SOURCES)!r})\n"
         "from framework_run import environments\n"
-        "print(environments.ensure([sys.argv[1]], sys.executable, sys.argv[2], lambda line: print(line, file=sys.stderr)))"
+        "say = lambda line: print(line, file=sys.stderr)\n"
+        "print(environments.ensure([sys.argv[1]], sys.executable, sys.argv[2], say))"
     )
     done = subprocess.run(
         [BASE, "-I", "-c", script, wheel("fwone"), cache],
@@ -150,7 +151,7 @@ def test_those_who_ask_at_once_wait_for_the_one_that_makes_it(wheel, cache):
 
 
 def test_what_cannot_be_installed_ends_with_the_tools_own_words(wheel, cache, tmp_path):
-    with pytest.raises(InstallError, match=r"cannot be installed\n[\s\S]*nowhere\.whl") as caught:
+    with pytest.raises(InstallError, match=r"cannot be installed: .*nowhere\.whl\n") as caught:
         environments.ensure([f"fwone @ file://{tmp_path}/nowhere.whl"], sys.executable, cache, lambda _: None)
     assert caught.value.cause == "BadInput"
     assert len(str(caught.value).splitlines()) <= 13

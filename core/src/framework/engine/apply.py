@@ -62,7 +62,7 @@ def merge(
         attempt = _attempt(merged.ledger, event["attempt"])
         if not admit(attempt["producers"], event):
             continue
-        if event.get("child"):
+        if event.get("child") and event["kind"] != "child":  # the one that opens it is the parent's
             inner.setdefault(event["child"], []).append(event)
         else:
             _TAKE.get(event["kind"], _ignore)(merged, attempt, event)
@@ -263,7 +263,7 @@ def _row(number: int, attempt: dict[str, Any], *, fenced: bool) -> dict[str, Any
         "host": begun.get("host"),
         "pid": begun.get("pid"),
     }
-    row.update({name: fact for name, fact in facts.items() if fact not in (None, "", False)})
+    row.update({name: fact for name, fact in facts.items() if fact is not None and fact != "" and fact is not False})
     if fenced:
         row["results"], row["metrics"] = _plain(attempt["results"]), _plain(attempt["metrics"])
     return row

@@ -7,5 +7,5 @@ import pkgutil
 
 import pytest
 
-# Assertions of the suites are explained as those of any test: pytest does so for modules that it knows before their import.
+# Assertions of the suites are explained as those of any test, which takes that pytest knows the modules beforehand.
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))

@@ -1,4 +1,7 @@
-"""A client in a process of its own, for tests that kill it: ``python -m framework.testing.client KIND HOME SUBMISSION.json``."""
+"""A client in a process of its own, for tests that kill it.
+
+python -m framework.testing.client KIND HOME SUBMISSION.json
+"""
 
 from __future__ import annotations
 

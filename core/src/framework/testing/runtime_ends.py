@@ -7,7 +7,7 @@ import time
 import pytest
 from attrs import frozen
 
-from framework.testing.running import Run, RuntimeCase, Start
+from framework.testing.running import Ran, Run, RuntimeCase, Start
 
 
 @frozen
@@ -39,7 +39,7 @@ HANDLERS = (
     Case("os._exit(0) at import", "import os\nos._exit(0)", evidence="exit code 0 before", exit_code=0),
     Case(
         "a thread ends the process",
-        "import os, threading, time\ndef main():\n threading.Thread(target=os._exit, args=(0,)).start()\n time.sleep(30)",
+        "import os, threading, time\ndef main():\n threading.Thread(target=os._exit, args=[0]).start()\n time.sleep(9)",
         evidence="exit code 0 before",
     ),
     Case(
@@ -83,6 +83,17 @@ SCRIPTS = (
 )
 
 
+_DEAF = """
+import signal
+
+def main():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready")
+    while True:
+        pass
+"""
+
+
 def _name(case: Case) -> str:
     return case.name
 
@@ -101,8 +112,8 @@ class EndsSuite(RuntimeCase):
         self._check(run(case.code, command=["{python}", "{code}/job.py"]), case)
 
     @staticmethod
-    def _check(ran: object, case: Case) -> None:
-        status = getattr(ran, "status")  # noqa: B009  any run
+    def _check(ran: Ran, case: Case) -> None:
+        status = ran.status
         assert (status["state"], status["cause"]) == (case.state, case.cause), ran
         assert case.evidence in status["message"], ran
         assert len(status["message"].splitlines()) <= 1, ran
@@ -169,7 +180,8 @@ class EndsSuite(RuntimeCase):
     def test_a_forked_child_that_comes_back_does_not_end_the_run(self, run: Run) -> None:
         """Only the handler's own process speaks for it."""
         ran = run(
-            "import os\ndef main():\n pid = os.fork()\n if pid: os.waitpid(pid, 0)\n return 'child' if pid == 0 else 'parent'"
+            "import os\ndef main():\n pid = os.fork()\n if pid == 0: return 'child'\n"
+            " os.waitpid(pid, 0)\n return 'parent'"
         )
         assert ran.state == "completed"
         assert ran.results == {"return": "parent"}
@@ -201,8 +213,7 @@ class EndsSuite(RuntimeCase):
     def test_a_loop_that_ignores_the_limit_is_ended_all_the_same(self, run: Run) -> None:
         """After the time of grace it is killed."""
         self.needs("timeout")
-        code = "import signal\ndef main():\n signal.signal(signal.SIGTERM, signal.SIG_IGN)\n while True: pass"
-        ran = run(code, timeouts={"run": 0.4, "grace": 0.3})
+        ran = run(_DEAF, timeouts={"run": 0.4, "grace": 0.3})
         assert (ran.state, ran.cause) == ("failed", "Timeout")
 
     def test_abort_asks_first(self, start: Start) -> None:
@@ -220,9 +231,7 @@ class EndsSuite(RuntimeCase):
     def test_abort_insists_after_the_grace(self, start: Start) -> None:
         """An infinite loop that does not listen is killed, and is aborted, not lost."""
         self.needs("abort")
-        live = start(
-            "import signal\ndef main():\n signal.signal(signal.SIGTERM, signal.SIG_IGN)\n print('ready')\n while True: pass"
-        )
+        live = start(_DEAF)
         live.printed("ready")
         began = time.monotonic()
         live.runtime.cancel(live.handle, 0.3)
@@ -233,9 +242,7 @@ class EndsSuite(RuntimeCase):
     def test_abort_without_grace_is_at_once(self, start: Start) -> None:
         """Nothing is waited for."""
         self.needs("abort")
-        live = start(
-            "import signal\ndef main():\n signal.signal(signal.SIGTERM, signal.SIG_IGN)\n print('ready')\n while True: pass"
-        )
+        live = start(_DEAF)
         live.printed("ready")
         began = time.monotonic()
         live.runtime.cancel(live.handle, 0)
@@ -245,9 +252,7 @@ class EndsSuite(RuntimeCase):
     def test_abort_twice_is_one_end(self, start: Start) -> None:
         """The second time insists; a third one, after the end, does nothing."""
         self.needs("abort")
-        live = start(
-            "import signal\ndef main():\n signal.signal(signal.SIGTERM, signal.SIG_IGN)\n print('ready')\n while True: pass"
-        )
+        live = start(_DEAF)
         live.printed("ready")
         live.runtime.cancel(live.handle, 30)
         live.runtime.cancel(live.handle, 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from framework.testing.running import PATIENCE, Live, Run, RuntimeCase, Start
+from framework.runtimes import Cursor
+from framework.testing.running import PATIENCE, Live, RuntimeCase, Start
 
 _TALK = """
 import time
@@ -21,7 +22,7 @@ def main(lines=40, pause=0.01):
 class FollowingSuite(RuntimeCase):
     """The cursor is all that a follower keeps."""
 
-    def test_from_any_cursor_the_rest_comes_once(self, run: Run, start: Start) -> None:
+    def test_from_any_cursor_the_rest_comes_once(self, start: Start) -> None:
         """By a runtime that knows nothing but the handle."""
         live = start(_TALK)
         ran = live.finish()
@@ -38,13 +39,15 @@ class FollowingSuite(RuntimeCase):
     def test_a_follower_that_stops_after_each_batch_misses_nothing(self, start: Start) -> None:
         """As one whose process is replaced all the time."""
         live = start(_TALK)
-        cursor, numbers = {}, []
+        cursor: Cursor = {}
+        numbers: list[int] = []
         deadline = time.monotonic() + PATIENCE
         ended = False
         while not ended:
             assert time.monotonic() < deadline
             other = live.another()
-            for events, cursor in other.runtime.follow(other.handle, cursor):  # noqa: B007  used in the next round
+            for events, behind in other.runtime.follow(other.handle, cursor):
+                cursor = behind
                 numbers += [event["seq"] for event in events]
                 ended = any(event["kind"] == "end" for event in events)
                 if events:

@@ -158,8 +158,9 @@ class RecordsSuite(RuntimeCase):
     def test_an_artifact_comes_back_whole(self, run: Run) -> None:
         """Without a storage its content is in the event."""
         code = (
-            "import framework as fw\ndef main():\n with open('/tmp/' + fw.context().uid, 'wb') as f: f.write(bytes(range(256)))\n"
-            " try: fw.context().log_artifact('bytes', f.name)\n finally:\n  import os; os.remove(f.name)"
+            "import framework as fw, pathlib, tempfile\ndef main():\n with tempfile.TemporaryDirectory() as folder:\n"
+            "  path = pathlib.Path(folder, 'data.bin')\n  path.write_bytes(bytes(range(256)))\n"
+            "  fw.context().log_artifact('bytes', path)"
         )
         ran = run(code)
         (artifact,) = ran.data("artifact")
@@ -172,7 +173,8 @@ class RecordsSuite(RuntimeCase):
         """And its own end, which is not the run's."""
         code = (
             "import framework as fw\ndef main():\n with fw.context().child_run('fold', {'k': 1}) as child:\n"
-            "  child.log_result('score', 0.5)\n try:\n  with fw.context().child_run('bad', {}): raise ValueError('inside')\n"
+            "  child.log_result('score', 0.5)\n try:\n"
+            "  with fw.context().child_run('bad', {}): raise ValueError('inside')\n"
             " except ValueError: pass\n return 'outer'"
         )
         ran = run(code)

@@ -21,6 +21,7 @@ __all__ = ["RuntimeSuite"]
 class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite):
     """Everything that a runtime promises: ends, records, following, deaths.
 
-    Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and ``pid_of_handler``,
-    ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of this machine.
+    Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and
+    ``pid_of_handler``, ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of
+    this machine.
     """

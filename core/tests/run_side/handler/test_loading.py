@@ -27,7 +27,8 @@ def test_a_dotted_handler_is_found(run):
 def test_a_syntax_error_is_bad_input_with_the_place(run):
     ran = run("def main():\n    return 1 +\n")
     assert ran.end["cause"] == "BadInput"
-    first, line, caret = ran.end["message"].splitlines()
+    first, line, caret = ran.end["traceback"].splitlines()
+    assert ran.end["message"] == first
     assert first.startswith("code_of_user.py:2: ")
     assert line.strip() == "return 1 +"
     assert set(caret.strip()) == {"^"}

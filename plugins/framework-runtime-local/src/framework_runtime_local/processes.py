@@ -16,25 +16,23 @@ MARK = "FRAMEWORK_RUN_UID"
 _ROUNDS: Final = 20
 _PAUSE: Final = 0.01  # seconds between two rounds
 
-_started: dict[str, int] = {}  # uid of the run to the pid of the supervisor that this process started
+_started: set[int] = set()  # the supervisors that this process started and has not reaped yet
 
 
-def remember(uid: str, pid: int) -> None:
+def remember(pid: int) -> None:
     """Note a supervisor that this process has started, and will have to reap."""
-    _started[uid] = pid
+    _started.add(pid)
 
 
-def reap(uid: str) -> None:
-    """Take the exit status of a supervisor that this process started, where it has ended."""
-    pid = _started.get(uid)
-    if pid is None:
-        return
-    try:
-        done, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        done = pid  # a forked copy of the client, or somebody else has reaped it
-    if done:
-        _started.pop(uid, None)
+def reap() -> None:
+    """Take the exit status of the supervisors that this process started and that have ended."""
+    for pid in tuple(_started):
+        try:
+            done, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            done = pid  # this is a forked copy of the client, or somebody else has reaped it
+        if done:
+            _started.discard(pid)
 
 
 def lives(owner: dict[str, Any]) -> bool:

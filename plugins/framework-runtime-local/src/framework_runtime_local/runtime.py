@@ -104,7 +104,7 @@ class LocalRuntime(Runtime):
             waker.close()
             spool.remove()
             raise
-        processes.remember(submission.uid, pid)
+        processes.remember(pid)
         with contextlib.suppress(OSError):  # for want of room: the supervisor signs it as well, and has words for it
             locks.sign(lock, pid)
         os.close(lock)  # the supervisor has it now
@@ -121,7 +121,7 @@ class LocalRuntime(Runtime):
 
     def observe(self, handle: Handle) -> Observation:
         """Whether the supervisor holds its lock; where it does not and has written no end, its rest is ended too."""
-        processes.reap(handle["run"]["uid"])
+        processes.reap()
         return observation(handle)
 
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
@@ -171,7 +171,7 @@ class LocalRuntime(Runtime):
         """Let go of the runs that have been cleaned up, here or by another process."""
         for uid in [uid for uid in self._wakers if not (self._runs / uid).exists()]:
             self._wakers.pop(uid).close()
-            processes.reap(uid)
+        processes.reap()
 
     def _document(self, submission: Submission) -> dict[str, Any]:
         """The submission as this kind's supervisor gets it."""
