@@ -216,7 +216,7 @@ def _union(value: Any, members: tuple[Any, ...], *, raw: bool) -> Any:
     for member in members:
         try:
             return convert(value, member, raw=raw)
-        except ConversionError:  # noqa: PERF203  the next one is tried
+        except ConversionError:
             continue
     wanted = " | ".join(name_of(member) for member in members)
     raise ConversionError(f"{shown(value)} is none of {wanted}")

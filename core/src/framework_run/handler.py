@@ -115,11 +115,12 @@ def _catch_signals() -> None:
 def _open_streams() -> None:
     """Standard output by lines, so that it can be followed, and of any text, so that no print fails.
 
-    The streams are made anew: those of the supervisor may have been a file's, which can be sought, and now there is a pipe.
+    The streams are made anew: those of the supervisor may have been a file's, which can be sought, and now there is a
+    pipe.
     """
     for name, fd in (("stdout", 1), ("stderr", 2)):
         errors = "surrogateescape" if name == "stdout" else "backslashreplace"
-        stream = open(fd, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)  # noqa: PTH123, SIM115  for good
+        stream = open(fd, "w", buffering=1, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115  for good
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 

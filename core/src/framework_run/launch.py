@@ -64,7 +64,7 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
         command = submission["code"].get("command")
         try:
             _settle(pipes, parent, python=command is None)
-            python = _prepare(submission, pipes["channel"])
+            python = _prepare(submission, pipes["channel"], scratch)
             if command is not None:
                 _execute(submission, python, pipes["channel"], scratch)
             if python:
@@ -91,10 +91,10 @@ def _settle(pipes: dict[str, int], parent: int, *, python: bool) -> None:
     _close_all_but({0, 1, 2, pipes["channel"], pipes["start"]})
 
 
-def _prepare(submission: dict[str, Any], channel_fd: int) -> str:
+def _prepare(submission: dict[str, Any], channel_fd: int, scratch: str) -> str:
     """The environment, the folder and the requirements; the path of the interpreter that has those, if any."""
     os.environ.update(submission.get("env") or {})
-    os.environ.update(channel.environment(channel_fd, submission))
+    os.environ.update(channel.environment(channel_fd, submission, scratch))
     workdir = submission.get("workdir")
     if workdir:
         try:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    _Handler = logging.StreamHandler[Any]
+else:
+    _Handler = logging.StreamHandler  # no generic class in Python 3.10
 
 
-class _ToStandardError(logging.StreamHandler[Any]):
+class _ToStandardError(_Handler):
     """Writes to what ``sys.stderr`` is at the moment of writing, because an inline run puts another one there."""
 
     def __init__(self) -> None:

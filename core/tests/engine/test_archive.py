@@ -20,6 +20,17 @@ PLUGIN = "framework_storage_file"
 LARGEST = 200 * 1024  # bytes
 
 
+@pytest.fixture
+def sources(tmp_path_factory, monkeypatch) -> Path:
+    """A copy of the run side, which nobody edits meanwhile, in the place of the installed one."""
+    import framework_run
+
+    copy = tmp_path_factory.mktemp("elsewhere") / "framework_run"
+    shutil.copytree(Path(framework_run.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(framework_run, "__file__", str(copy / "__init__.py"))
+    return copy
+
+
 def names(built: archive.Archive) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(built.data)).namelist()
 
@@ -37,25 +48,37 @@ def test_it_is_small():
     assert len(archive.build([PLUGIN]).data) <= LARGEST
 
 
-def test_the_same_content_gives_the_same_bytes_and_digest():
+def test_the_same_content_gives_the_same_bytes_and_digest(sources):
     first, second = archive.build([PLUGIN]), archive.build([PLUGIN, PLUGIN])
     assert first == second
     assert first.digest.startswith("sha256:")
     assert archive.build().digest != first.digest
 
 
-def test_dates_and_places_of_the_sources_do_not_matter(tmp_path, monkeypatch):
+def test_dates_of_the_sources_do_not_matter(sources):
+    first = archive.build()
+    for path in sources.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert archive.build() == first
+    (sources / "slot.py").write_text((sources / "slot.py").read_text() + "\n")
+    assert archive.build().digest != first.digest
+
+
+def test_places_of_the_sources_do_not_matter(sources, tmp_path, monkeypatch):
     import framework_run
 
-    copy = tmp_path / "elsewhere" / "framework_run"
-    shutil.copytree(Path(framework_run.__file__).parent, copy)
-    for path in copy.rglob("*.py"):
-        os.utime(path, (1, 1))
     first = archive.build()
-    monkeypatch.setattr(framework_run, "__file__", str(copy / "__init__.py"))
+    shutil.copytree(sources, tmp_path / "framework_run")
+    monkeypatch.setattr(framework_run, "__file__", str(tmp_path / "framework_run" / "__init__.py"))
     assert archive.build() == first
-    (copy / "slot.py").write_text((copy / "slot.py").read_text() + "\n")
-    assert archive.build().digest != first.digest
+
+
+def test_a_source_that_changes_gives_another_folder(sources, tmp_path):
+    first = archive.unpacked(tmp_path)
+    (sources / "slot.py").write_text((sources / "slot.py").read_text() + "\n")
+    second = archive.unpacked(tmp_path)
+    assert second != first
+    assert (second / "framework_run" / "slot.py").read_bytes() == (sources / "slot.py").read_bytes()
 
 
 def test_another_interpreter_builds_the_same_digest():
@@ -87,7 +110,7 @@ def test_it_is_executed_as_a_file_and_unpacked(tmp_path):
         assert "submission" in ended.stderr
 
 
-def test_unpacking_is_done_once_and_the_content_is_that_of_the_archive(tmp_path, monkeypatch):
+def test_unpacking_is_done_once_and_the_content_is_that_of_the_archive(sources, tmp_path, monkeypatch):
     built = archive.build([PLUGIN])
     folder = archive.unpacked(tmp_path, [PLUGIN])
     assert folder == tmp_path / "cache" / "runner" / built.digest.removeprefix("sha256:")
@@ -103,14 +126,14 @@ def test_it_is_compiled_for_this_python(tmp_path):
     assert len(list(folder.rglob("*.pyc"))) == len(sources)
 
 
-def test_a_cache_that_was_emptied_is_filled_again(tmp_path):
+def test_a_cache_that_was_emptied_is_filled_again(sources, tmp_path):
     folder = archive.unpacked(tmp_path)
     shutil.rmtree(folder)
     assert archive.unpacked(tmp_path) == folder
     assert (folder / "__main__.py").is_file()
 
 
-def test_many_at_once_find_one_whole_folder(tmp_path):
+def test_many_at_once_find_one_whole_folder(sources, tmp_path):
     found: list[Path] = []
     threads = [threading.Thread(target=lambda: found.append(archive.unpacked(tmp_path))) for _ in range(6)]
     for thread in threads:

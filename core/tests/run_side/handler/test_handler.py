@@ -207,6 +207,21 @@ def test_a_forked_child_that_comes_back_says_nothing(run):
     assert ran.end["state"] == "completed"
 
 
+def test_a_forked_child_that_comes_back_does_not_complete_the_run(run):
+    ran = run(
+        """
+        import os
+
+        def main():
+            pid = os.fork()
+            if pid:
+                os.waitpid(pid, 0)
+                os._exit(0)
+        """
+    )
+    assert (ran.end["state"], ran.end["cause"]) == ("failed", "UserError")
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_the_module_is_found_by_workers_of_multiprocessing(run, method):
     ran = run(
@@ -288,6 +303,15 @@ def test_code_may_come_in_an_archive(run, packed, tmp_path):
     assert run("", code=code, params={"n": 4}).results == {"return": 8}
     ran = run("", code={**code, "archive": "bm8gemlw"})
     assert (ran.end["cause"], "damaged" in ran.end["message"]) == ("BadInput", True)
+
+
+def test_a_script_finds_its_context_with_parameters_of_any_length(run):
+    (run.folder / "script.py").write_text(
+        "import framework\n\ncontext = framework.context()\ncontext.log_result('length', len(context.params['text']))\n"
+    )
+    code = {"folder": str(run.folder), "command": ["{python}", "{code}/script.py"]}
+    ran = run("", code=code, params={"text": "x" * 300_000})
+    assert ran.results == {"length": 300_000}, ran.log("stderr")
 
 
 def test_output_of_any_text_is_kept(run):
