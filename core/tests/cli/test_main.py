@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -92,3 +93,24 @@ def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     assert done.stdout.strip() in {"0", "141"}
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "colored"),
+    [
+        (["runs", "show", "ffff"], "", True),
+        (["runs", "show", "ffff"], "1", False),
+        (["plugins"], "", True),
+        (["plugins"], "1", False),
+    ],
+)
+def test_colours_are_for_terminals_and_honour_no_color(words, variable, colored, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", variable)
+    reading, writing = os.openpty()
+    command_line = [sys.executable, "-m", "framework", *words]
+    subprocess.run(command_line, stdout=writing, stderr=writing, timeout=60, check=False)
+    printed = os.read(reading, 100_000)
+    os.close(writing)
+    os.close(reading)
+    assert (b"\x1b[" in printed) is colored
+    assert b"\x1b[" not in subprocess.run(command_line, capture_output=True, timeout=60, check=False).stdout

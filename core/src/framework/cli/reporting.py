@@ -136,7 +136,8 @@ def _write(message: str, advice: str, following: str) -> None:
     lines = (message or "no message").splitlines()
     if len(lines) > _LINES:
         lines = [*lines[: _LINES - 1], f"… and {len(lines) - _LINES + 1} more lines"]
-    click.echo(click.style("Error: ", fg="red", bold=True) + _cut(lines[0]), err=True)
+    color = False if os.environ.get("NO_COLOR") else None  # no context is left here that would say it
+    click.echo(click.style("Error: ", fg="red", bold=True) + _cut(lines[0]), err=True, color=color)
     for line in lines[1:]:
         click.echo(_cut(line), err=True)
     if advice:
