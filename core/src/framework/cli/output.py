@@ -50,10 +50,9 @@ def write_json(content: Any) -> None:
 
 def write_yaml(content: Any) -> str:
     """The content as YAML, keys in the order that they have."""
-    import yaml
+    from framework.documents import yaml
 
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
-    return text.rstrip("\n")
+    return yaml.write(content).rstrip("\n")
 
 
 def write_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> None:

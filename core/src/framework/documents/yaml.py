@@ -76,6 +76,14 @@ for _tag in ("binary", "omap", "pairs", "set", "timestamp"):  # what JSON does n
 class _Dumper(_Schema, yaml.SafeDumper):
     """The safe dumper, which quotes what the loader would not read as text."""
 
+    def represent_text(self, text: str) -> Any:
+        # Plain and single-quoted styles write these as they are, and a reader takes them for line breaks.
+        style = '"' if any(character in text for character in "\x85\u2028\u2029\ufeff") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
 
 def read(text: str, *, source: str = "") -> Any:
     """What a YAML or JSON document says.
