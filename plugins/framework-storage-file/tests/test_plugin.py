@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from framework.testing.plugins import PluginSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "storage-file"
