@@ -119,7 +119,8 @@ def interpreter(specifier: str = "") -> str:
         return sys.executable
     for minor in range(_NEWEST, _OLDEST - 1, -1):
         found = which(f"python3.{minor}")
-        if found and wanted.contains(_version(found), prereleases=True):
+        version = _version(found) if found else ""
+        if found and version and wanted.contains(version, prereleases=True):
             return found
     raise BackendError(
         f"spec.environment.python is {specifier!r}, and there is no such Python on PATH (this one is "
@@ -133,10 +134,14 @@ _NEWEST: Final = 30
 
 
 def _version(python: str) -> str:
+    """Its version; empty where it does not run, as a shim of pyenv's for a version that is not chosen."""
     import subprocess
 
     words = [python, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _leaking() -> list[int]:
