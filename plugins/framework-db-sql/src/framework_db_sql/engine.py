@@ -1,193 +1,268 @@
-"""Connections and transactions of the two engines, through peewee."""
+"""Connections and transactions: what SQLite and PostgreSQL share.
+
+A connection belongs to one thread of one process. SQLite's rule is that none may be carried over a fork
+(sqlite.org/howtocorrupt.html, 2.6), and a PostgreSQL socket that two processes write to is ruined. So idle connections
+are closed before a fork, and what could not be closed is left alone in the child for good; each side connects anew when
+it needs to.
+"""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
-
-import peewee
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, ClassVar
 
 from framework.errors import DatabaseError
-from framework_db_sql.schema import MIGRATIONS, POSTGRESQL, SQLITE
 
-_BUSY = 60  # seconds that a writer waits for another
+BUSY = 60.0
+"""Seconds that a writer waits for the others before it gives up."""
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_inherited: list[Any] = []  # connections of the parent process: kept, so that nothing closes them here
 
 
-class Engine:
-    """One database, with a connection for each thread and each process.
+class Session:
+    """A connection in the hands of one thread.
 
     Args:
-        url: ``sqlite:///path`` or ``postgresql://…``.
+        connection: The DB-API connection.
+        execute: ``execute(statement, arguments) -> cursor``; statements have ``?`` for their arguments.
+        executemany: ``executemany(statement, rows)``.
     """
+
+    __slots__ = ("__weakref__", "connection", "durable", "execute", "executemany", "lock", "pid")
+
+    def __init__(self, connection: Any, execute: Callable[..., Any], executemany: Callable[..., Any]) -> None:
+        self.connection = connection
+        self.execute = execute
+        self.executemany = executemany
+        self.durable = False  # whether a commit is on the disk when it returns
+        self.lock = threading.Lock()  # held while it is in use, so that a fork in another thread leaves it open
+        self.pid = os.getpid()
+        _sessions.add(self)
+
+    def close(self) -> None:
+        """Close the connection, or leave it alone where it is another process's."""
+        connection, self.connection = self.connection, None
+        self.execute = self.executemany = _closed
+        if connection is None:
+            return
+        if self.pid == os.getpid():
+            connection.close()
+        else:
+            _inherited.append(connection)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _closed(*_arguments: Any) -> Any:
+    raise RuntimeError("the connection is closed")
+
+
+def _before_fork() -> None:
+    for session in list(_sessions):
+        if session.lock.acquire(blocking=False):
+            session.close()
+            session.lock.release()
+
+
+def _after_fork() -> None:
+    for session in list(_sessions):
+        session.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+
+
+class Transaction:
+    """A context manager: gives a session, commits where the block ends well and rolls back where it does not.
+
+    Args:
+        engine: The engine it is of.
+        begin: Begins it.
+        end: Commits it.
+    """
+
+    __slots__ = ("_begin", "_end", "_engine", "_session")
+
+    def __init__(self, engine: Engine, begin: Callable[[Session], None], end: Callable[[Session], None]) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._end = end
+
+    def __enter__(self) -> Session:
+        session = self._session = self._engine.checkout()
+        try:
+            self._begin(session)
+        except BaseException as error:
+            session.lock.release()
+            self._engine.failed(session, error)
+            raise
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session = self._session
+        try:
+            if error is None:
+                self._end(session)
+        except BaseException as raised:
+            self._undo()
+            self._engine.failed(session, raised)
+            raise
+        else:
+            if error is not None:
+                self._undo()
+                self._engine.failed(session, error)
+        finally:
+            session.lock.release()
+
+    def _undo(self) -> None:
+        """Roll back; where even that fails, the connection is of no use any more."""
+        try:
+            self._engine.rollback(self._session)
+        except self._engine.driver_errors():
+            self._session.close()
+
+
+class Engine(ABC):
+    """One database.
+
+    Args:
+        url: Its URL.
+    """
+
+    words: ClassVar[Mapping[str, str]]  # what the two call differently, for the schema
+    lock_rows: ClassVar[str] = ""  # what a select says that is to hold its rows until the end of the transaction
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.is_sqlite = url.startswith("sqlite:")
-        self._database = self._connector()
-        self._pid = os.getpid()
-        self._durable = False
-        self._migrate()
+        self._local = threading.local()
+        self._opened: weakref.WeakSet[Session] = weakref.WeakSet()
 
-    def connection(self) -> Any:
-        """The DB-API connection of this thread; a forked child has its own."""
-        if os.getpid() != self._pid:
-            self._database, self._pid = self._connector(), os.getpid()
-        return self._database.connection()
+    def checkout(self) -> Session:
+        """This thread's session, opened where it is not yet, with its lock held."""
+        while True:
+            session: Session | None = getattr(self._local, "session", None)
+            if session is None or session.connection is None:
+                session = self._local.session = self._guarded_open()
+            session.lock.acquire()
+            if session.connection is not None:
+                return session
+            session.lock.release()  # a fork in another thread was faster
 
-    def close(self) -> None:
-        """Close the connection of this thread."""
-        if not self._database.is_closed():
-            self._database.close()
-
-    @contextmanager
-    def transaction(self, *, durable: bool = False) -> Iterator[Any]:
-        """A short write transaction; gives a cursor.
+    def writing(self, *, durable: bool = False) -> Transaction:
+        """A short write transaction.
 
         Args:
-            durable: On the disk when it is over, whatever happens to the machine.
+            durable: Whether it has to survive the machine, not only the process.
         """
-        with self.errors():
-            cursor = self.connection().cursor()
-            if self.is_sqlite:
-                if durable != self._durable:
-                    cursor.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
-                    self._durable = durable
-                cursor.execute("begin immediate")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.connection.rollback()
-                raise
-            cursor.connection.commit()
+        return Transaction(self, self.begin_durably if durable else self.begin, self.commit)
 
-    @contextmanager
-    def reading(self) -> Iterator[Any]:
-        """A cursor to read with."""
-        with self.errors():
-            cursor = self.connection().cursor()
-            try:
-                yield cursor
-            finally:
-                if not self.is_sqlite:
-                    cursor.connection.rollback()  # PostgreSQL begins a transaction by itself; nothing is left open
+    def reading(self, *, snapshot: bool = False) -> Transaction:
+        """A session to read with.
 
-    def sql(self, text: str) -> str:
-        """A statement with ``?`` for its arguments, in the engine's own style."""
-        return text if self.is_sqlite else text.replace("%", "%%").replace("?", "%s")
+        Args:
+            snapshot: Whether several statements have to see one state.
+        """
+        return (
+            Transaction(self, self.begin_snapshot, self.commit) if snapshot else Transaction(self, _nothing, _nothing)
+        )
 
-    def insert(self, cursor: Any, text: str, arguments: Sequence[Any]) -> int | None:
-        """Insert a row where it is not there yet; returns its id, or None where it was there."""
-        if self.is_sqlite:
-            cursor.execute(text + " on conflict do nothing", arguments)
-            return int(cursor.lastrowid) if cursor.rowcount else None
-        cursor.execute(self.sql(text + " on conflict do nothing returning id"), arguments)
-        row = cursor.fetchone()
-        return int(row[0]) if row else None
+    def close(self) -> None:
+        """Close every connection that is not in use just now."""
+        for session in list(self._opened):
+            if session.lock.acquire(timeout=1.0):
+                session.close()
+                session.lock.release()
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """What the engine underneath raises comes out as DatabaseError."""
+    def failed(self, session: Session, error: BaseException) -> None:
+        """Raise what the driver raised as `DatabaseError`; any other error is left to the caller."""
+        if isinstance(error, self.driver_errors()):
+            if self.is_broken(session):
+                session.close()
+            raise self.explained(error) from error
+
+    def explained(self, error: BaseException) -> DatabaseError:
+        """The driver's error in words, with advice."""
+        message, advice = self.explain(" ".join(str(error).split()) or type(error).__name__)
+        return DatabaseError(f"database {self.shown}: {message}", advice=advice)
+
+    def _guarded_open(self) -> Session:
         try:
-            yield
-        except (sqlite3.Error, peewee.PeeweeException) as error:
-            raise self._error(error) from error
-        except Exception as error:
-            if type(error).__module__.startswith("psycopg2"):
-                raise self._error(error) from error
-            raise
+            session = self.open()
+        except self.driver_errors() as error:
+            raise self.explained(error) from error
+        self._opened.add(session)
+        return session
 
-    def _error(self, error: Exception) -> DatabaseError:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        advice = "Check that it can be reached and written: framework doctor"
-        if "locked" in text:
-            advice = "Another process holds it for longer than a minute; try again."
-        elif "not a database" in text or "malformed" in text:
-            advice = "The file is damaged or no database: move it away, or set FRAMEWORK_DB to another."
-        elif "full" in text:
-            advice = "Make room on the disk; nothing was half-written."
-        elif "readonly" in text or "unable to open" in text:
-            advice = "Make its folder writable, or set FRAMEWORK_DB to another place."
-        return DatabaseError(f"the database {self._shown()}: {text}", advice=advice)
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown: without a password."""
+        return self.url
 
-    def _shown(self) -> str:
-        """The URL without a password."""
-        scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in rest else self.url
+    # What each of the two does in its own way
 
-    def _connector(self) -> Any:
-        if not self.is_sqlite:
-            from playhouse.db_url import connect
+    @staticmethod
+    @abstractmethod
+    def driver_errors() -> tuple[type[BaseException], ...]:
+        """What the driver raises."""
 
-            with self.errors():
-                return connect(self.url)
-        path = Path("/" + unquote(self.url.removeprefix("sqlite://")).lstrip("/"))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseError(
-                f"the folder of the database {str(path)!r} cannot be made: {error.strerror}",
-                advice="Set FRAMEWORK_HOME or FRAMEWORK_DB to a place that is writable.",
-            ) from error
-        journal = "truncate" if _is_network(path.parent) else "wal"
-        pragmas = {"journal_mode": journal, "synchronous": "normal", "cache_size": -16_000}
-        return peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=_BUSY, check_same_thread=False)
+    @abstractmethod
+    def explain(self, text: str) -> tuple[str, str]:
+        """A driver's message as a message for people, and advice."""
 
-    def _migrate(self) -> None:
-        """Bring the schema to this code's version; the first openings of many processes wait for one of them."""
-        version = self._version()
-        if version == len(MIGRATIONS):
-            return
-        with self.transaction(durable=True) as cursor:
-            if not self.is_sqlite:
-                cursor.execute("select pg_advisory_xact_lock(7391)")
-                cursor.execute("create table if not exists schema_version (version integer not null)")
-            version = self._version(cursor)
-            if version > len(MIGRATIONS):
-                raise DatabaseError(
-                    f"the database {self._shown()} has schema {version}, and this code knows {len(MIGRATIONS)}",
-                    advice="pip install --upgrade framework-db-sql",
-                )
-            words = SQLITE if self.is_sqlite else POSTGRESQL
-            for number in range(version, len(MIGRATIONS)):
-                for statement in MIGRATIONS[number]:
-                    cursor.execute(statement.format(**words))
-            self._set_version(cursor, len(MIGRATIONS))
+    @abstractmethod
+    def open(self) -> Session:
+        """A new connection."""
 
-    def _version(self, cursor: Any = None) -> int:
-        if cursor is None:
-            with self.reading() as own:
-                return self._version(own)
-        if self.is_sqlite:
-            cursor.execute("pragma user_version")
-        else:
-            cursor.execute("select to_regclass('schema_version') is not null")
-            if not cursor.fetchone()[0]:
-                return 0
-            cursor.execute("select coalesce(max(version), 0) from schema_version")
-        return int(cursor.fetchone()[0])
+    @abstractmethod
+    def is_broken(self, session: Session) -> bool:
+        """Whether a connection is of no more use."""
 
-    def _set_version(self, cursor: Any, version: int) -> None:
-        if self.is_sqlite:
-            cursor.execute(f"pragma user_version = {version}")
-        else:
-            cursor.execute("delete from schema_version")
-            cursor.execute("insert into schema_version values (%s)", (version,))
+    @abstractmethod
+    def begin(self, session: Session) -> None:
+        """Begin to write."""
+
+    @abstractmethod
+    def begin_durably(self, session: Session) -> None:
+        """Begin to write what has to be on the disk when it is committed."""
+
+    @abstractmethod
+    def begin_snapshot(self, session: Session) -> None:
+        """Begin to read one state."""
+
+    @abstractmethod
+    def rollback(self, session: Session) -> None:
+        """End a transaction, where there is one, and take back what it did."""
+
+    @abstractmethod
+    def lock_schema(self, session: Session) -> None:
+        """Make the others who want to migrate wait for the end of this transaction."""
+
+    @abstractmethod
+    def schema_version(self, session: Session) -> int:
+        """The number of the last migration; 0 where there is none yet.
+
+        Raises:
+            DatabaseError: It is another program's database.
+        """
+
+    @abstractmethod
+    def set_schema_version(self, session: Session, version: int) -> None:
+        """Note the last migration, in its own transaction."""
+
+    def commit(self, session: Session) -> None:
+        """End a transaction."""
+        session.execute("COMMIT")
 
 
-def _is_network(folder: Path) -> bool:
-    """Whether a folder is on a network file system, where WAL does not work (sqlite.org/wal.html)."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    best, kind = "", ""
-    for line in mounts:
-        _, point, name, *_ = line.split(" ")
-        if len(point) > len(best) and (str(folder) == point or str(folder).startswith(point.rstrip("/") + "/")):
-            best, kind = point, name
-    return kind.startswith(("nfs", "cifs", "smb", "9p", "fuse.sshfs"))
+def _nothing(_session: Session) -> None:
+    """Outside of a transaction each statement sees the state of its own moment."""

@@ -1,140 +1,161 @@
-"""Versions of functions and their tags; artifacts; projects."""
+"""Versions of functions and their tags."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 from framework.databases import Document
-from framework.errors import NotFound
-from framework_db_sql.engine import Engine
+from framework.errors import Ambiguous, NotFound
+from framework_db_sql.columns import dumps
+from framework_db_sql.engine import Engine, Session
 
-LATEST = "latest"
+LATEST: Final = "latest"
+_OWN: Final = ("created", "tags")  # parts of the status that the database fills in
+_TAG: Final = (
+    "INSERT INTO tags (project, name, tag, version) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (project, name, tag) DO UPDATE SET version = excluded.version"
+)
+_PUT: Final = (
+    "INSERT INTO functions (project, name, version, put, doc) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (project, name, version) DO UPDATE SET put = excluded.put, doc = excluded.doc"
+)
+_OF: Final = "FROM functions WHERE project = ? AND name = ?"
 
 
-class FunctionTable:
-    """The functions of a database.
-
-    Args:
-        engine: Where the tables are.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def put(self, function: Document) -> str:
-        """Keep a version and move ``latest`` to it."""
-        metadata, version = function["metadata"], str(function["status"]["version"])
-        project, name = metadata.get("project", "default"), metadata["name"]
-        with self._engine.reading() as cursor:
-            if self._tag(cursor, project, name, LATEST) == version:
-                return version  # the usual case: nothing has changed since the last run
+def put_function(engine: Engine, function: Document) -> str:
+    """Keep a version and move ``latest`` to it; nothing is written where that is so already."""
+    metadata, version = function["metadata"], str(function["status"]["version"])
+    place = (metadata.get("project", "default"), metadata["name"])
+    with engine.reading() as session:
+        kept = _kept(session, place, version)
+        if kept is not None and _same(kept, function) and _tagged(session, place, LATEST) == version:
+            return version
+    with engine.writing() as session:
+        kept = _kept(session, place, version)
+        status = {name: part for name, part in function["status"].items() if name not in _OWN}
         now = time.time()
-        document = {**function, "status": {**function["status"], "created": function["status"].get("created") or now}}
-        with self._engine.transaction() as cursor:
-            insert = "insert into functions (project, name, version, created, doc) values (?, ?, ?, ?, ?)"
-            arguments = (project, name, version, now, json.dumps(document))
-            if self._engine.insert(cursor, insert, arguments) is None:
-                update = "update functions set created = ? where project = ? and name = ? and version = ?"
-                cursor.execute(self._engine.sql(update), (now, project, name, version))
-            self._move(cursor, project, name, LATEST, version)
-        return version
+        status["created"] = kept["status"]["created"] if kept else function["status"].get("created") or now
+        last = session.execute(f"SELECT max(put) {_OF}", place).fetchone()[0]
+        session.execute(_PUT, (*place, version, max(now, (last or 0.0) + 1e-6), dumps({**function, "status": status})))
+        session.execute(_TAG, (*place, LATEST, version))
+    return version
 
-    def one(self, project: str, name: str, tag: str, version: str | None) -> Document:
-        """One version."""
-        with self._engine.reading() as cursor:
-            wanted = version or self._tag(cursor, project, name, tag)
-            rows = [] if wanted is None else self._versions(cursor, project, name, wanted)
-            if not rows:
-                text = f"{name}@{version}" if version else f"{name}:{tag}"
-                raise NotFound(
-                    f"there is no function {text} in the project {project!r}", advice=self._advice(cursor, project, name)
-                )
-            if len(rows) > 1:
-                raise NotFound(f"{version!r} fits several versions of {name}", advice="Give more of it.")
-            return self._document(cursor, rows[0])
 
-    def every(self, project: str | None) -> list[Document]:
-        """The latest version of each."""
-        where, arguments = ("", []) if project is None else (" where tags.project = ? and tags.tag = 'latest'", [project])
-        where = where or " where tags.tag = 'latest'"
-        text = (
-            "select functions.doc from tags join functions on functions.project = tags.project"
-            f" and functions.name = tags.name and functions.version = tags.version{where} order by tags.project, tags.name"
-        )
-        with self._engine.reading() as cursor:
-            cursor.execute(self._engine.sql(text), arguments)
-            return [self._document(cursor, row[0]) for row in cursor.fetchall()]
+def one_function(engine: Engine, project: str, name: str, tag: str, version: str | None) -> Document:
+    """One version by tag, or by hash or its unique beginning.
 
-    def history(self, project: str, name: str) -> list[Document]:
-        """Every version, the latest first."""
-        text = "select doc from functions where project = ? and name = ? order by created desc, id desc"
-        with self._engine.reading() as cursor:
-            cursor.execute(self._engine.sql(text), (project, name))
-            rows = cursor.fetchall()
-            if not rows:
-                raise NotFound(
-                    f"there is no function {name!r} in the project {project!r}", advice=self._advice(cursor, project, name)
-                )
-            return [self._document(cursor, row[0]) for row in rows]
+    Raises:
+        NotFound: There is none.
+        Ambiguous: The beginning fits several.
+    """
+    place = (project, name)
+    with engine.reading(snapshot=True) as session:
+        whole = _tagged(session, place, tag) if version is None else _whole(session, place, version)
+        kept = None if whole is None else _kept(session, place, whole)
+        if kept is None:
+            raise _missing(session, place, f"{name}:{tag}" if version is None else f"{name}@{version}")
+        return _with_tags(session, kept)
 
-    def tag(self, project: str, name: str, version: str, tag: str) -> None:
-        """Move a tag."""
-        whole = self.one(project, name, LATEST, version)["status"]["version"]
-        with self._engine.transaction() as cursor:
-            self._move(cursor, project, name, tag, whole)
 
-    def delete(self, project: str, name: str, version: str | None) -> int:
-        """Delete a function or one of its versions."""
-        whole = self.one(project, name, LATEST, version)["status"]["version"] if version else None
-        also, arguments = (" and version = ?", [project, name, whole]) if whole else ("", [project, name])
-        sql = self._engine.sql
-        with self._engine.transaction() as cursor:
-            cursor.execute(sql(f"delete from functions where project = ? and name = ?{also}"), arguments)
-            gone = int(cursor.rowcount)
-            cursor.execute(sql(f"select tag from tags where project = ? and name = ?{also}"), arguments)
-            was_latest = any(row[0] == LATEST for row in cursor.fetchall())
-            cursor.execute(sql(f"delete from tags where project = ? and name = ?{also}"), arguments)
-            if whole and was_latest:
-                text = "select version from functions where project = ? and name = ? order by created desc, id desc limit 1"
-                cursor.execute(sql(text), (project, name))
-                row = cursor.fetchone()
-                if row:
-                    self._move(cursor, project, name, LATEST, row[0])
-        return gone
+def all_functions(engine: Engine, project: str | None) -> list[Document]:
+    """The latest version of every function."""
+    where, arguments = ("", [LATEST]) if project is None else (" AND tags.project = ?", [LATEST, project])
+    statement = (
+        "SELECT doc FROM functions JOIN tags USING (project, name, version)"  # noqa: S608  a constant
+        f" WHERE tag = ?{where} ORDER BY functions.project, functions.name"
+    )
+    with engine.reading(snapshot=True) as session:
+        rows = session.execute(statement, arguments).fetchall()
+        return [_with_tags(session, json.loads(doc)) for (doc,) in rows]
 
-    def _move(self, cursor: Any, project: str, name: str, tag: str, version: str) -> None:
-        text = (
-            "insert into tags (project, name, tag, version) values (?, ?, ?, ?) "
-            "on conflict (project, name, tag) do update set version = excluded.version"
-        )
-        cursor.execute(self._engine.sql(text), (project, name, tag, version))
 
-    def _tag(self, cursor: Any, project: str, name: str, tag: str) -> str | None:
-        text = "select version from tags where project = ? and name = ? and tag = ?"
-        cursor.execute(self._engine.sql(text), (project, name, tag))
-        row = cursor.fetchone()
-        return row[0] if row else None
+def history(engine: Engine, project: str, name: str) -> list[Document]:
+    """Every version of a function, the one that was put last first.
 
-    def _versions(self, cursor: Any, project: str, name: str, version: str) -> list[str]:
-        text = "select doc from functions where project = ? and name = ? and version >= ? and version < ? limit 2"
-        start = version if version.startswith("sha256:") else f"sha256:{version}"
-        cursor.execute(self._engine.sql(text), (project, name, start, start + "\x7f"))
-        return [row[0] for row in cursor.fetchall()]
+    Raises:
+        NotFound: There is no such function.
+    """
+    place = (project, name)
+    with engine.reading(snapshot=True) as session:
+        rows = session.execute(f"SELECT doc {_OF} ORDER BY put DESC", place).fetchall()
+        if not rows:
+            raise _missing(session, place, name)
+        return [_with_tags(session, json.loads(doc)) for (doc,) in rows]
 
-    def _document(self, cursor: Any, text: str) -> Document:
-        document: Document = json.loads(text)
-        metadata, status = document["metadata"], document["status"]
-        query = "select tag from tags where project = ? and name = ? and version = ? order by tag"
-        arguments = (metadata.get("project", "default"), metadata["name"], status["version"])
-        cursor.execute(self._engine.sql(query), arguments)
-        status["tags"] = [row[0] for row in cursor.fetchall()]
-        return document
 
-    def _advice(self, cursor: Any, project: str, name: str) -> str:
-        import difflib
+def tag_function(engine: Engine, project: str, name: str, version: str, tag: str) -> None:
+    """Move a tag to a version.
 
-        cursor.execute(self._engine.sql("select distinct name from functions where project = ?"), (project,))
-        close = difflib.get_close_matches(name, [row[0] for row in cursor.fetchall()], 1)
-        return f"Did you mean {close[0]!r}?" if close else "See: framework function list"
+    Raises:
+        NotFound: There is no such version.
+    """
+    place = (project, name)
+    with engine.writing() as session:
+        whole = _whole(session, place, version)
+        if whole is None:
+            raise _missing(session, place, f"{name}@{version}")
+        session.execute(_TAG, (*place, tag, whole))
+
+
+def delete_function(engine: Engine, project: str, name: str, version: str | None) -> int:
+    """Delete a function, or one version; ``latest`` moves to the one that was put last of what is left."""
+    place = (project, name)
+    with engine.writing() as session:
+        whole = None if version is None else _whole(session, place, version)
+        also, arguments = ("", place) if version is None else (" AND version = ?", (*place, whole))
+        gone = int(session.execute(f"DELETE {_OF}{also}", arguments).rowcount)
+        session.execute(f"DELETE FROM tags WHERE project = ? AND name = ?{also}", arguments)  # noqa: S608  a constant
+        left = session.execute(f"SELECT version {_OF} ORDER BY put DESC LIMIT 1", place).fetchone()
+        if left and _tagged(session, place, LATEST) is None:
+            session.execute(_TAG, (*place, LATEST, left[0]))
+    return gone
+
+
+def _kept(session: Session, place: tuple[str, str], version: str) -> Document | None:
+    row = session.execute(f"SELECT doc {_OF} AND version = ?", (*place, version)).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def _same(kept: Document, function: Document) -> bool:
+    """Whether a kept version says all that this one says."""
+    return bool(_bare(kept) == json.loads(dumps(_bare(function))))
+
+
+def _bare(function: Document) -> Document:
+    status = {name: part for name, part in function["status"].items() if name not in _OWN}
+    return {**function, "status": status}
+
+
+def _tagged(session: Session, place: tuple[str, str], tag: str) -> str | None:
+    statement = "SELECT version FROM tags WHERE project = ? AND name = ? AND tag = ?"
+    row = session.execute(statement, (*place, tag)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _whole(session: Session, place: tuple[str, str], version: str) -> str | None:
+    """The whole hash for its beginning; None where none begins so."""
+    start = version if version.startswith("sha256:") else f"sha256:{version}"
+    statement = f"SELECT version {_OF} AND version >= ? AND version < ? ORDER BY version LIMIT 2"
+    rows = session.execute(statement, (*place, start, f"{start}\x7f")).fetchall()
+    if len(rows) > 1 and rows[0][0] != start:
+        raise Ambiguous(f"{version!r} fits several versions of {place[1]!r}", advice="Give more of the hash.")
+    return str(rows[0][0]) if rows else None
+
+
+def _with_tags(session: Session, function: Document) -> Document:
+    metadata, status = function["metadata"], function["status"]
+    statement = "SELECT tag FROM tags WHERE project = ? AND name = ? AND version = ? ORDER BY tag"
+    place = (metadata.get("project", "default"), metadata["name"], status["version"])
+    status["tags"] = [tag for (tag,) in session.execute(statement, place).fetchall()]
+    return function
+
+
+def _missing(session: Session, place: tuple[str, str], what: str) -> NotFound:
+    import difflib
+
+    names = session.execute("SELECT DISTINCT name FROM functions WHERE project = ?", place[:1]).fetchall()
+    near: list[Any] = difflib.get_close_matches(place[1], [name for (name,) in names if name != place[1]], 1)
+    advice = f"Did you mean {near[0]!r}?" if near else "See: framework function list"
+    return NotFound(f"there is no function {what!r} in project {place[0]!r}", advice=advice)

@@ -1,283 +1,241 @@
-"""Runs and what belongs to them: documents, events, logs, metrics."""
+"""Runs: inserted, changed by events, found by uid, deleted. This is the hot path: prepared statements, no models."""
 
 from __future__ import annotations
 
 import json
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
-from framework.databases import ActiveRun, Document, LogChunk, RunQuery
+from framework.databases import ActiveRun, Document
 from framework.engine.apply import Ledger, Merged, merge
-from framework.errors import Ambiguous, NotFound
-from framework.models.causes import ENDED
+from framework.errors import Ambiguous
 from framework.runtimes import Cursor, Handle
-from framework_db_sql import queries
-from framework_db_sql.engine import Engine
-from framework_db_sql.facts import BATCH, index_some
+from framework_db_sql.artifacts import keep_artifacts
+from framework_db_sql.columns import ACTIVE, INSERT, UPDATE, dumps, inserted, is_active
+from framework_db_sql.engine import Engine, Session
+from framework_db_sql.facts import BATCH, DIRTY, backlog, facts_of, forget_facts, write_facts
+from framework_db_sql.logs import keep_log
+from framework_db_sql.lookup import missing
+from framework_db_sql.points import keep_points
 from framework_run.events import Event
 
-_CHUNK = 65_536  # bytes of a row of the log
-_INSERT = (
-    "insert into runs (uid, project, name, state, parent, created, active, doc, ledger, handle) "
-    "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_RECENT: Final = 64  # runs whose last state a process remembers
+_SELECT: Final = "SELECT id, revision, pending, doc, ledger FROM runs WHERE uid = ?"
+_FOLLOWED: Final = "SELECT uid, doc, handle, cursor FROM runs WHERE "
+_BESIDE: Final = ("log", "points")  # tables that a run's rows go from with it
 
 
-class RunTable:
+class _Known(NamedTuple):
+    """A run as this process has written it. The document is text, because the caller may change the one it gave."""
+
+    id: int
+    revision: int
+    pending: int
+    doc: str
+    ledger: Ledger
+
+
+class _NeedsChild(Exception):  # noqa: N818  a signal
+    """The events touch a child run, which has to be read in the transaction."""
+
+
+class Runs:
     """The runs of a database.
 
     Args:
-        engine: Where the tables are.
+        engine: Where they are.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._fresh: dict[str, tuple[int, Document]] = {}  # runs that this process has just inserted
-        self._written = 0
+        self._recent: dict[str, _Known] = {}
+        self._ended = -1  # ended since the last look at the backlog; -1 before the first look
 
     def create(self, run: Document, handle: Handle | None) -> None:
         """Insert a run; one that is there is left as it is."""
-        with self._engine.transaction() as cursor:
-            row = self._engine.insert(cursor, _INSERT, _columns(run, {}, handle))
-        if row is not None:
-            self._fresh[run["metadata"]["uid"]] = (row, run)
+        row = inserted(run, "{}", None if handle is None else dumps(handle))
+        with self._engine.writing() as session:
+            number = _insert(session, row)
+        if number is not None:
+            self._remember(row[0], _Known(number, 1, row[1], row[-1], {}))
 
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep a run's handle."""
-        with self._engine.transaction() as cursor:
-            cursor.execute(self._engine.sql("update runs set handle = ? where uid = ?"), (_json(handle), uid))
+        with self._engine.writing() as session:
+            if session.execute("UPDATE runs SET handle = ? WHERE uid = ?", (dumps(handle), uid)).rowcount == 0:
+                raise missing(uid)
 
-    def apply(self, uid: str, events: Sequence[Event], place: Cursor | None, *, durable: bool) -> Document:
-        """Apply events and keep the reader's place, in one transaction."""
-        with self._engine.transaction(durable=durable) as cursor:
-            row, document, ledger = self._locked(cursor, uid)
-            merged = merge(document, ledger, events, lambda child: self._found(cursor, child))
-            self._update(cursor, row, merged, place)
-            for child in merged.children:
-                self._child(cursor, child)
-        self._written += 1
-        if self._written >= BATCH and merged.document["status"].get("state") in ENDED:
-            self._written = 0
-            index_some(self._engine)
+    def apply(self, uid: str, events: Sequence[Event], cursor: Cursor | None, *, durable: bool) -> Document:
+        """Apply events by the merge rule, in one transaction.
+
+        Usually nobody else has changed the run since this process wrote it: then it is merged from memory before the
+        transaction begins, and the revision says whether that was right.
+        """
+        known = self._recent.pop(uid, None)
+        merged = None if known is None else _merged_alone(known, events)
+        with self._engine.writing(durable=durable) as session:
+            if known is None or merged is None or (now := _change(session, known, merged, cursor)) is None:
+                known = self._read(session, uid)
+                merged = merge(json.loads(known.doc), known.ledger, events, lambda child: _find(session, child))
+                now = _change(session, known, merged, cursor)
+                if now is None:
+                    raise AssertionError(f"the row of run {uid} changed while it was locked")
+                for child in merged.children:
+                    _keep_child(session, child)
+        if now.pending & ACTIVE:
+            self._remember(uid, now)
+        else:
+            self._count_ended()
         return merged.document
 
-    def _locked(self, cursor: Any, uid: str) -> tuple[int, Document, Ledger]:
-        fresh = self._fresh.pop(uid, None)
-        if fresh is not None and self._engine.is_sqlite:
-            # nobody else knows this run yet; that its row is still new is all there is to ask
-            cursor.execute("select 1 from runs where id = ? and ledger = '{}' and active = 1", (fresh[0],))
-            if cursor.fetchone():
-                return *fresh, {}
-        lock = "" if self._engine.is_sqlite else " for update"
-        cursor.execute(self._engine.sql(f"select id, doc, ledger from runs where uid = ?{lock}"), (uid,))
-        row = cursor.fetchone()
-        if row is None:
-            raise NotFound(f"there is no run {uid!r}", advice="See: framework runs list")
-        return row[0], json.loads(row[1]), json.loads(row[2])
-
-    def _found(self, cursor: Any, uid: str) -> tuple[Document, Ledger] | None:
-        cursor.execute(self._engine.sql("select doc, ledger from runs where uid = ?"), (uid,))
-        row = cursor.fetchone()
-        return (json.loads(row[0]), json.loads(row[1])) if row else None
-
-    def _update(self, cursor: Any, row: int, merged: Merged, place: Cursor | None) -> None:
-        document = merged.document
-        state = document["status"].get("state", "created")
-        more = ", cursor = ?" if place is not None else ""
-        arguments = [state, _active(document), document["metadata"]["name"], _json(document), _json(merged.ledger)]
-        cursor.execute(
-            self._engine.sql(f"update runs set state = ?, active = ?, name = ?, doc = ?, ledger = ?, indexed = 0{more} where id = ?"),
-            [*arguments, *([_json(place)] if place is not None else []), row],
-        )
-        self._beside(cursor, row, merged)
-
-    def _child(self, cursor: Any, merged: Merged) -> None:
-        arguments = _columns(merged.document, merged.ledger, None)
-        row = self._engine.insert(cursor, _INSERT, arguments)
-        if row is None:
-            cursor.execute(self._engine.sql("select id from runs where uid = ?"), (arguments[0],))
-            self._update(cursor, cursor.fetchone()[0], merged, None)
-        else:
-            self._beside(cursor, row, merged)
-
-    def _beside(self, cursor: Any, row: int, merged: Merged) -> None:
-        """Log, points and artifacts."""
-        sql = self._engine.sql
-        if merged.log:
-            insert = sql("insert into log (run, attempt, rank, stream, time, data) values (?, ?, ?, ?, ?, ?)")
-            cursor.executemany(insert, [(row, *line) for line in _coalesced(merged.log)])
-        for (attempt, key), columns in _columns_of(merged.points).items():
-            insert = sql("insert into points (run, attempt, key, data) values (?, ?, ?, ?)")
-            cursor.execute(insert, (row, attempt, key, columns))
-        for artifact in merged.artifacts:
-            spec, metadata = artifact["spec"], artifact["metadata"]
-            insert = "insert into artifacts (project, key, run, digest, created, doc) values (?, ?, ?, ?, ?, ?)"
-            self._engine.insert(
-                cursor,
-                insert,
-                (metadata["project"], metadata["key"], spec["run"], spec.get("digest", ""), spec["created"], _json(artifact)),
-            )
-
     def one(self, uid: str) -> Document:
-        """The run whose uid begins so."""
-        with self._engine.reading() as cursor:
-            statement = self._engine.sql("select uid, doc from runs where uid >= ? and uid < ? order by uid limit 3")
-            cursor.execute(statement, (uid, uid + "\x7f"))
-            rows = cursor.fetchall()
-        exact = [row for row in rows if row[0] == uid] or rows
-        if not exact or not uid:
-            raise NotFound(f"there is no run {uid!r}", advice="See: framework runs list")
-        if len(exact) > 1:
-            some = ", ".join(row[0] for row in exact[:2])
-            raise Ambiguous(f"{uid!r} fits several runs: {some}, …", advice="Give more of it.")
-        document: Document = json.loads(exact[0][1])
+        """The run whose uid is, or begins with, this."""
+        with self._engine.reading() as session:
+            rows = session.execute(
+                "SELECT uid, doc FROM runs WHERE uid >= ? AND uid < ? ORDER BY uid LIMIT 2", (uid, f"{uid}\x7f")
+            ).fetchall()
+        if not uid or not rows:
+            raise missing(uid)
+        if len(rows) > 1 and rows[0][0] != uid:
+            raise Ambiguous(f"{uid!r} fits several runs: {rows[0][0]}, {rows[1][0]}, …", advice="Give more of the uid.")
+        document: Document = json.loads(rows[0][1])
         return document
 
-    def find(self, query: RunQuery) -> list[Document]:
-        """The runs that fit."""
-        return list(queries.find(self._engine, query))
-
-    def count(self, query: RunQuery) -> int:
-        """How many fit."""
-        return queries.count(self._engine, query)
-
     def active(self, kind: str | None) -> list[ActiveRun]:
-        """Runs without a final end."""
-        with self._engine.reading() as cursor:
-            cursor.execute("select uid, doc, handle, cursor from runs where active = 1 and parent = '' order by id")
-            found = [_active_run(row) for row in cursor.fetchall()]
-        return [run for run in found if kind is None or run.document["spec"].get("kind", "local") == kind]
+        """Runs without a final end; not those that another run has opened, because they end with it."""
+        also, arguments = ("", []) if kind is None else (" AND kind = ?", [kind])
+        where = f"pending > 0 AND pending IN (?, ?) AND parent = ''{also} ORDER BY id"
+        with self._engine.reading() as session:
+            rows = session.execute(_FOLLOWED + where, [ACTIVE, ACTIVE | DIRTY, *arguments]).fetchall()
+        return [_followed(row) for row in rows]
 
     def active_one(self, uid: str) -> ActiveRun:
-        """One run with handle and cursor."""
-        with self._engine.reading() as cursor:
-            cursor.execute(self._engine.sql("select uid, doc, handle, cursor from runs where uid = ?"), (uid,))
-            row = cursor.fetchone()
+        """One run with its handle and cursor."""
+        with self._engine.reading() as session:
+            row = session.execute(f"{_FOLLOWED}uid = ?", (uid,)).fetchone()
         if row is None:
-            raise NotFound(f"there is no run {uid!r}", advice="See: framework runs list")
-        return _active_run(row)
+            raise missing(uid)
+        return _followed(row)
 
     def delete(self, uids: Iterable[str]) -> int:
-        """Delete runs and their children."""
-        gone = 0
-        sql = self._engine.sql
-        with self._engine.transaction() as cursor:
-            waiting = list(uids)
+        """Delete runs and the runs that they have opened; returns how many are gone."""
+        gone: set[str] = set()
+        waiting = list(uids)
+        with self._engine.writing() as session:
             while waiting:
                 uid = waiting.pop()
-                cursor.execute(sql("select id from runs where uid = ?"), (uid,))
-                row = cursor.fetchone()
-                if row is None:
+                row = session.execute(_SELECT + self._engine.lock_rows, (uid,)).fetchone()
+                if row is None or uid in gone:
                     continue
-                cursor.execute(sql("select uid from runs where parent = ?"), (uid,))
-                waiting += [child[0] for child in cursor.fetchall()]
-                for table in ("numbers", "texts", "log", "points"):
-                    cursor.execute(sql(f"delete from {table} where run = ?"), (row[0],))
-                cursor.execute(sql("delete from artifacts where run = ?"), (uid,))
-                cursor.execute(sql("delete from runs where id = ?"), (row[0],))
-                gone += 1
-        return gone
+                gone.add(uid)
+                waiting += [
+                    child
+                    for (child,) in session.execute("SELECT uid FROM runs WHERE parent = ? AND parent <> ''", (uid,))
+                ]
+                number, _, pending, doc, _ = row
+                if not pending & DIRTY:
+                    forget_facts(session, number, list(facts_of(json.loads(doc))))
+                for table in _BESIDE:
+                    session.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608  a constant
+                session.execute("DELETE FROM runs WHERE id = ?", (number,))
+        return len(gone)
 
-    def log(self, uid: str, attempt: int | None, after: int) -> Iterator[LogChunk]:
-        """The output of one attempt, chunk by chunk."""
-        with self._engine.reading() as cursor:
-            row = self._row(cursor, uid)
-            if attempt is None:
-                cursor.execute(self._engine.sql("select max(attempt) from log where run = ?"), (row,))
-                attempt = cursor.fetchone()[0] or 1
-            statement = "select attempt, rank, stream, time, data from log where run = ? and attempt = ? order by id"
-            cursor.execute(self._engine.sql(statement), (row, attempt))
-            rows = cursor.fetchall()[after:]
-        for attempt_, rank, stream, time, data in rows:
-            yield LogChunk(attempt=attempt_, rank=rank, stream=stream, time=time, data=bytes(data))
-
-    def metric(self, uid: str, key: str, attempt: int | None) -> list[tuple[int, float, float]]:
-        """The points of a metric."""
-        with self._engine.reading() as cursor:
-            row = self._row(cursor, uid)
-            cursor.execute(
-                self._engine.sql("select attempt, data from points where run = ? and key = ? order by id"), (row, key)
-            )
-            rows = cursor.fetchall()
-        if attempt is None:
-            attempt = max((row[0] for row in rows), default=1)
-        points = [point for number, data in rows if number == attempt for point in _points_of(bytes(data))]
-        return sorted(points, key=lambda point: (point[0], point[2]))
-
-    def _row(self, cursor: Any, uid: str) -> int:
-        cursor.execute(self._engine.sql("select id from runs where uid = ?"), (uid,))
-        row = cursor.fetchone()
+    def _read(self, session: Session, uid: str) -> _Known:
+        """A run, locked where rows are."""
+        row = session.execute(_SELECT + self._engine.lock_rows, (uid,)).fetchone()
         if row is None:
-            raise NotFound(f"there is no run {uid!r}", advice="See: framework runs list")
-        return int(row[0])
+            raise missing(uid)
+        number, revision, pending, doc, ledger = row
+        return _Known(number, revision, pending, doc, json.loads(ledger))
+
+    def _remember(self, uid: str, known: _Known) -> None:
+        self._recent[uid] = known
+        if len(self._recent) > _RECENT:
+            self._recent.pop(next(iter(self._recent)), None)
+
+    def _count_ended(self) -> None:
+        """Write facts when many runs have none; a process that ends few runs looks once what others have left."""
+        self._ended += 1
+        if self._ended == 0:
+            with self._engine.reading() as session:
+                self._ended = backlog(session)
+        if self._ended >= BATCH:
+            self._ended = 0
+            with self._engine.writing() as session:
+                write_facts(self._engine, session)
 
 
-def _columns(run: Document, ledger: Ledger, handle: Handle | None) -> tuple[Any, ...]:
-    metadata, status = run["metadata"], run.get("status", {})
-    return (
-        metadata["uid"],
-        metadata.get("project", "default"),
-        metadata["name"],
-        status.get("state", "created"),
-        run.get("spec", {}).get("parent", ""),
-        status.get("created") or 0.0,
-        _active(run),
-        _json(run),
-        _json(ledger),
-        None if handle is None else _json(handle),
-    )
+def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
+    """Insert a row under the first free id from its microsecond on; None where its uid is there already."""
+    number = int(row[9] * 1_000_000)
+    while session.execute(INSERT, (number, *row)).rowcount == 0:
+        if session.execute("SELECT 1 FROM runs WHERE uid = ?", (row[0],)).fetchone():
+            return None
+        taken = "SELECT max(id) FROM runs WHERE id >= ? AND id < ?"
+        number = session.execute(taken, (number, number + 1_000_000)).fetchone()[0] + 1
+    return number
 
 
-def _active(run: Document) -> int:
-    status = run.get("status", {})
-    return int(status.get("state", "created") not in ENDED or bool(status.get("provisional")))
+def _merged_alone(known: _Known, events: Sequence[Event]) -> Merged | None:
+    """A run and its events, or None where they need another run."""
+    try:
+        return merge(json.loads(known.doc), known.ledger, events, _no_child)
+    except _NeedsChild:
+        return None
 
 
-def _json(content: Any) -> str:
-    return json.dumps(content, separators=(",", ":"))
+def _no_child(_uid: str) -> None:
+    raise _NeedsChild
 
 
-def _active_run(row: tuple[Any, ...]) -> ActiveRun:
-    uid, document, handle, cursor = row
+def _find(session: Session, uid: str) -> tuple[Document, Ledger] | None:
+    row = session.execute("SELECT doc, ledger FROM runs WHERE uid = ?", (uid,)).fetchone()
+    return None if row is None else (json.loads(row[0]), json.loads(row[1]))
+
+
+def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | None) -> _Known | None:
+    """Write what a merge came to; None, and nothing written, where the row is of another revision."""
+    status, doc = merged.document.get("status", {}), dumps(merged.document)
+    old = [] if known.pending & DIRTY else list(facts_of(json.loads(known.doc)))
+    stale = bool(old) and old != list(facts_of(merged.document))
+    pending = is_active(status) | (DIRTY if stale else known.pending & DIRTY)
+    state, cause = status.get("state") or "created", status.get("cause")
+    written = (pending, state, cause, status.get("started"), status.get("ended"), dumps(merged.ledger), doc)
+    if session.execute(UPDATE, (*written, known.id, known.revision)).rowcount == 0:
+        return None
+    if stale:
+        forget_facts(session, known.id, old)
+    if cursor is not None:
+        session.execute("UPDATE runs SET cursor = ? WHERE id = ?", (dumps(cursor), known.id))
+    _keep_beside(session, known.id, merged)
+    return _Known(known.id, known.revision + 1, pending, doc, merged.ledger)
+
+
+def _keep_beside(session: Session, number: int, merged: Merged) -> None:
+    if merged.log:
+        keep_log(session, number, merged.log)
+    if merged.points:
+        keep_points(session, number, merged.points)
+    if merged.artifacts:
+        keep_artifacts(session, merged.artifacts)
+
+
+def _keep_child(session: Session, merged: Merged) -> None:
+    """Write a run that the handler has opened: new, or changed."""
+    row = inserted(merged.document, dumps(merged.ledger), None)
+    number = _insert(session, row)
+    if number is not None:
+        _keep_beside(session, number, merged)
+        return
+    number, revision, pending, doc, ledger = session.execute(_SELECT, (row[0],)).fetchone()
+    _change(session, _Known(number, revision, pending, doc, json.loads(ledger)), merged, None)
+
+
+def _followed(row: tuple[Any, ...]) -> ActiveRun:
+    uid, doc, handle, cursor = row
     return ActiveRun(
         uid=uid,
-        document=json.loads(document),
+        document=json.loads(doc),
         handle=json.loads(handle) if handle else None,
         cursor=json.loads(cursor) if cursor else {},
     )
-
-
-def _coalesced(chunks: list[LogChunk]) -> list[tuple[int, int, str, float, bytes]]:
-    """Neighbouring chunks of one stream together, up to 64 KiB a row."""
-    rows: list[tuple[int, int, str, float, bytearray]] = []
-    for chunk in chunks:
-        last = rows[-1] if rows else None
-        same = last is not None and last[:3] == (chunk.attempt, chunk.rank, chunk.stream)
-        if last is not None and same and len(last[4]) + len(chunk.data) <= _CHUNK:
-            last[4].extend(chunk.data)
-        else:
-            rows.append((chunk.attempt, chunk.rank, chunk.stream, chunk.time, bytearray(chunk.data)))
-    return [(attempt, rank, stream, time, bytes(data)) for attempt, rank, stream, time, data in rows]
-
-
-def _columns_of(points: Sequence[tuple[int, str, int, float, float]]) -> dict[tuple[int, str], bytes]:
-    """Points as three columns of 8-byte numbers in a row of the table."""
-    groups: dict[tuple[int, str], tuple[array[int], array[float], array[float]]] = {}
-    for attempt, key, step, value, time in points:
-        group = groups.get((attempt, key))
-        if group is None:
-            group = groups[attempt, key] = (array("q"), array("d"), array("d"))
-        group[0].append(step)
-        group[1].append(value)
-        group[2].append(time)
-    return {name: b"".join(column.tobytes() for column in group) for name, group in groups.items()}
-
-
-def _points_of(data: bytes) -> Iterator[tuple[int, float, float]]:
-    third = len(data) // 3
-    steps, values, times = array("q"), array("d"), array("d")
-    steps.frombytes(data[:third])
-    values.frombytes(data[third : 2 * third])
-    times.frombytes(data[2 * third :])
-    return zip(steps, values, times)

@@ -1,44 +1,74 @@
-"""The tables, as numbered migrations. A migration is never changed once it is released; a new one is added.
+"""The tables, as numbered migrations, and how a database gets them.
 
-``{id}``, ``{blob}``, ``{real}``, ``{narrow}`` stand for what SQLite and PostgreSQL call differently.
+A migration that was released is never changed; the next one is added behind it. ``{words}`` are what the two engines
+call differently. Facts are derived from the runs' documents: a migration that changes how `framework_db_sql.facts`
+writes them has to empty ``facts`` and to set bit 2 of every run's ``pending``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-MIGRATIONS: Final[list[list[str]]] = [
-    [
-        """create table runs (
-            id {id}, uid text not null unique, project text not null, name text not null, state text not null,
-            parent text not null, created {real} not null, active integer not null, indexed integer not null default 0,
-            doc text not null, ledger text not null default '{{}}', handle text, cursor text)""",
-        "create index runs_by_time on runs (created, id)",
-        "create index runs_by_project on runs (project, created)",
-        "create index runs_by_name on runs (name, created)",
-        "create index runs_by_state on runs (state, created)",
-        "create index runs_by_parent on runs (parent) where parent <> ''",
-        "create index runs_active on runs (active) where active = 1",
-        "create index runs_unindexed on runs (indexed) where indexed = 0",
-        "create table numbers (key text not null, value {real} not null, run bigint not null, primary key (key, value, run)){narrow}",
-        "create index numbers_by_run on numbers (run, key)",
-        "create table texts (key text not null, value text not null, run bigint not null, primary key (key, value, run)){narrow}",
-        "create index texts_by_run on texts (run, key)",
-        """create table log (id {id}, run bigint not null, attempt integer not null, rank integer not null,
-            stream text not null, time {real} not null, data {blob} not null)""",
-        "create index log_by_run on log (run, attempt)",
-        "create table points (id {id}, run bigint not null, attempt integer not null, key text not null, data {blob} not null)",
-        "create index points_by_run on points (run, key)",
-        """create table artifacts (id {id}, project text not null, key text not null, run text not null, digest text not null,
-            created {real} not null, doc text not null, unique (run, key, digest))""",
-        "create index artifacts_by_key on artifacts (project, key, created)",
-        """create table functions (id {id}, project text not null, name text not null, version text not null,
-            created {real} not null, doc text not null, unique (project, name, version))""",
-        """create table tags (project text not null, name text not null, tag text not null, version text not null,
-            primary key (project, name, tag))""",
-        "create table projects (name text primary key, doc text not null)",
-    ],
+from framework.errors import DatabaseError
+from framework_db_sql.engine import Engine, Session
+
+MIGRATIONS: Final[list[tuple[str, ...]]] = [
+    (
+        # id: microseconds of the creation, so that the order of the rows is the order of time
+        # pending: bit 1 while there is no final end, bit 2 while its facts are not written
+        """CREATE TABLE runs (id {integer} PRIMARY KEY, uid {text} NOT NULL, revision {integer} NOT NULL,
+            pending {integer} NOT NULL, project {text} NOT NULL, name {text} NOT NULL, state {text} NOT NULL,
+            kind {text} NOT NULL, cause {text}, function {text} NOT NULL, parent {text} NOT NULL,
+            created {real} NOT NULL, started {real}, ended {real}, handle {text}, cursor {text},
+            ledger {text} NOT NULL, doc {text} NOT NULL)""",
+        "CREATE UNIQUE INDEX runs_by_uid ON runs (uid)",
+        "CREATE INDEX runs_pending ON runs (pending) WHERE pending > 0",
+        "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent <> ''",
+        """CREATE TABLE facts (key {text} NOT NULL, value {blob} NOT NULL, run {integer} NOT NULL,
+            PRIMARY KEY (key, value, run)) {clustered}""",
+        """CREATE INDEX facts_by_run ON facts (key, run, value)
+            WHERE value >= {number_from} AND value < {number_to}""",
+        """CREATE TABLE log (run {integer} NOT NULL, attempt {integer} NOT NULL, number {integer} NOT NULL,
+            rank {integer} NOT NULL, stream {text} NOT NULL, time {real} NOT NULL, data {blob} NOT NULL,
+            PRIMARY KEY (run, attempt, number)) {clustered}""",
+        """CREATE TABLE points (run {integer} NOT NULL, attempt {integer} NOT NULL, key {text} NOT NULL,
+            number {integer} NOT NULL, data {blob} NOT NULL, PRIMARY KEY (run, attempt, key, number)) {clustered}""",
+        """CREATE TABLE artifacts (run {text} NOT NULL, key {text} NOT NULL, project {text} NOT NULL,
+            created {real} NOT NULL, digest {text} NOT NULL, iteration {integer} NOT NULL, doc {text} NOT NULL,
+            PRIMARY KEY (run, iteration, key))""",
+        "CREATE INDEX artifacts_by_key ON artifacts (project, key, created)",
+        """CREATE TABLE functions (project {text} NOT NULL, name {text} NOT NULL, version {text} NOT NULL,
+            put {real} NOT NULL, doc {text} NOT NULL, PRIMARY KEY (project, name, version))""",
+        """CREATE TABLE tags (project {text} NOT NULL, name {text} NOT NULL, tag {text} NOT NULL,
+            version {text} NOT NULL, PRIMARY KEY (project, name, tag))""",
+        "CREATE TABLE projects (name {text} PRIMARY KEY, doc {text} NOT NULL)",
+    ),
 ]
 
-SQLITE: Final = {"id": "integer primary key", "blob": "blob", "real": "real", "narrow": " without rowid"}
-POSTGRESQL: Final = {"id": "bigserial primary key", "blob": "bytea", "real": "double precision", "narrow": ""}
+
+def migrate(engine: Engine) -> None:
+    """Bring a database to the schema of this code, one transaction a migration; of many who open it, one does it.
+
+    Raises:
+        DatabaseError: It is newer than this code.
+    """
+    with engine.reading() as session:
+        version = engine.schema_version(session)
+    while version < len(MIGRATIONS):
+        with engine.writing(durable=True) as session:
+            engine.lock_schema(session)
+            version = engine.schema_version(session)
+            if version < len(MIGRATIONS):
+                _step(engine, session, version)
+                version += 1
+    if version > len(MIGRATIONS):
+        raise DatabaseError(
+            f"database {engine.shown}: its schema {version} is newer than {len(MIGRATIONS)}, the last one known here",
+            advice="pip install --upgrade framework-db-sql",
+        )
+
+
+def _step(engine: Engine, session: Session, version: int) -> None:
+    for statement in MIGRATIONS[version]:
+        session.execute(statement.format_map(engine.words))
+    engine.set_schema_version(session, version + 1)

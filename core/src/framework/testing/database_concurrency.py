@@ -1,0 +1,121 @@
+"""The suite of databases: many processes, threads and forked children at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from framework.conditions import parse
+from framework.databases import Database, RunQuery
+from framework.testing.database_bed import DatabaseBed, Reopen, producer_of, run_document, uid_of
+from framework.testing.database_writer import write
+
+PROCESSES = 8
+
+
+class ConcurrencySuite(DatabaseBed):
+    """No error, nothing lost, nothing twice."""
+
+    def test_many_processes_write_at_once(self, database: Database) -> None:
+        _check_writers(database, 40)
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(600)
+    def test_eight_processes_write_a_thousand_runs_each(self, database: Database) -> None:
+        _check_writers(database, 1_000)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_a_forked_child_writes_beside_its_parent(self, database: Database) -> None:
+        (process,) = _clients(database, "fork", 25, processes=1)
+        assert _ended(process) == ""
+        found = Counter(run["spec"]["params"]["pid"] for run in database.runs(RunQuery(limit=None)))
+        assert sorted(found.values()) == [25, 27]
+
+    def test_many_threads_share_a_database(self, database: Database) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(write, database, 20) for _ in range(8)]:
+                done.result()
+        assert database.count_runs(RunQuery(states=["completed"])) == 160
+
+    def test_the_same_events_from_many_clients_count_once(self, database: Database, reopen: Reopen) -> None:
+        run = run_document()
+        database.create_run(run)
+        producer = producer_of(run)
+        events = []
+        for step in range(30):
+            data = {"key": "loss", "steps": [step], "values": [1.0], "times": [0.0]}
+            events.append(producer.event("metric", data))
+            events.append(producer.event("log", {"stream": "stdout", "text": f"{step}\n"}))
+        together = threading.Barrier(4)
+
+        def deliver(client: Database) -> None:
+            together.wait()
+            for start in range(0, len(events), 6):
+                client.apply(uid_of(run), events[start : start + 6], cursor={"offset": start})
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(deliver, client) for client in (database, reopen(), reopen(), reopen())]:
+                done.result()
+        assert [step for step, _, _ in database.metric(uid_of(run), "loss")] == list(range(30))
+        written = b"".join(chunk.data for chunk in database.log(uid_of(run)))
+        assert sorted(map(int, written.split())) == list(range(30))
+
+    def test_queries_beside_writers_miss_nothing(self, database: Database, reopen: Reopen) -> None:
+        run = run_document(created=1.0, params={"steady": 1})
+        database.create_run(run)
+        stop = threading.Event()
+
+        def change() -> None:
+            client, producer = reopen(), producer_of(run)
+            while not stop.is_set():
+                client.apply(uid_of(run), [producer.event("result", {"values": {"loss": producer.seq}})])
+
+        writer = threading.Thread(target=change)
+        writer.start()
+        try:
+            found = [database.count_runs(RunQuery(conditions=parse("params.steady = 1"))) for _ in range(100)]
+        finally:
+            stop.set()
+            writer.join()
+        assert set(found) == {1}
+
+
+def _check_writers(database: Database, count: int) -> None:
+    """Many processes write; no process fails, and every run is there once and whole."""
+    for process in _clients(database, "write", count, processes=PROCESSES):
+        assert _ended(process) == ""
+    found = Counter(run["spec"]["params"]["pid"] for run in database.runs(RunQuery(states=["completed"], limit=None)))
+    assert sorted(found.values()) == [count] * PROCESSES
+    assert database.count_runs(RunQuery()) == PROCESSES * count
+
+
+def _clients(database: Database, task: str, count: int, *, processes: int) -> list[subprocess.Popen[str]]:
+    """Processes that have the database open and begin together."""
+    target = f"{type(database).__module__}:{type(database).__qualname__}"
+    command = [sys.executable, "-m", "framework.testing.database_writer", target, database.url, task, str(count)]
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # ours, and awaited in `_ended`
+        for _ in range(processes)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "open\n", process.stderr.read() if process.stderr else ""
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("begin\n")
+        process.stdin.flush()
+    return started
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What a client complained of; empty for one that ended well."""
+    _, errors = process.communicate()
+    return errors if process.returncode or errors else ""
