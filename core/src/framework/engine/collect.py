@@ -38,7 +38,10 @@ def _adopt(session: Session) -> None:
     Those that have ended already and left something behind are cleaned up.
     """
     for kind in session.plugins.runtimes():
-        runtime = session.runtime(kind)
+        try:
+            runtime = session.runtime(kind)
+        except FrameworkError:
+            continue  # a plugin that fails hides its own runs only; `framework plugins` says why
         for record, handle in runtime.uncollected():
             session.database.create_run(record, handle=handle)
             uid = record["metadata"]["uid"]
