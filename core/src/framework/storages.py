@@ -23,7 +23,7 @@ class Storage(ABC):
     """Content by URI. What is put is never changed: the same content is one object, other content is another.
 
     Args:
-        url: The root, such as ``file:///path``.
+        url: The root, such as ``file:///path``, or the URI of an object in it.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,7 +47,13 @@ class Storage(ABC):
 
     @abstractmethod
     def get(self, uri: str, target: Path) -> Path:
-        """Copy the content to a file or folder that does not exist yet, verified against its digest."""
+        """Copy the content to a file or folder that does not exist yet, verified against its digest.
+
+        What was put as a folder, on either side, comes back as one (`framework_run.folders`); anything else is a file.
+
+        Raises:
+            StorageError: The target is there, the content is not, or it is not what its digest says; nothing is left of it.
+        """
 
     @abstractmethod
     def list(self) -> Iterator[Stat]:
@@ -63,7 +69,11 @@ class Storage(ABC):
 
     @abstractmethod
     def delete(self, uri: str) -> None:
-        """Remove one object; nothing happens when it is not there."""
+        """Remove one object; nothing happens when it is not there.
+
+        Raises:
+            StorageError: It is no object of this storage, or cannot be removed.
+        """
 
     @abstractmethod
     def runner(self) -> dict[str, Any]:
