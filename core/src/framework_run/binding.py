@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from framework_run.convert import ConversionError, convert
 from framework_run.errors import BindingError, nearest
+from framework_run.scalars import NONE, SCALARS, ConversionError, scalar_of
 from framework_run.signatures import (
     MISSING,
     POSITIONAL_ONLY,
@@ -152,13 +152,24 @@ def _converted(name: str, value: Any, each: Parameter, raw: Collection[str]) -> 
     if value is None and each.default is None:
         return None  # as everyone writes it: def f(x: int = None)
     try:
-        return convert(value, each.annotation, raw=is_raw)
+        return _convert(value, each.annotation, raw=is_raw)
     except ConversionError as error:
-        if is_raw and each.default is None and str(value).strip().lower() in {"none", "null"}:
+        if is_raw and each.default is None and str(value).strip().lower() in NONE:
             return None
         raise BindingError(
             f"the parameter {name!r} is wrong: {error}", advice="Give a value of the type that the signature says."
         ) from error.__cause__
+
+
+def _convert(value: Any, annotation: Any, *, raw: bool) -> Any:
+    if annotation is Any:
+        return scalar_of(value) if raw else value
+    scalar = SCALARS.get(annotation) if type(annotation) is type else None
+    if scalar is not None:
+        return scalar(value, raw)
+    from framework_run.convert import convert
+
+    return convert(value, annotation, raw=raw)
 
 
 def _more(each: Parameter, rest: dict[str, Any], raw: Collection[str]) -> list[Any]:
@@ -201,7 +212,7 @@ def _input(each: Parameter, path: Any) -> Any:
     if each.annotation is Any:
         return Path(path)
     try:
-        return convert(str(path), each.annotation)
+        return _convert(str(path), each.annotation, raw=False)
     except ConversionError:
         raise BindingError(
             f"the input {each.name!r} is a file, and the parameter's annotation is no path",

@@ -6,15 +6,14 @@ import collections.abc
 import enum
 import types
 import typing
-from collections.abc import Callable
 from typing import Any, Final
 
 from framework_run.annotations import name_of, shown, unwrap
 from framework_run.errors import did_you_mean
+from framework_run.scalars import NONE, SCALARS, ConversionError, scalar_of, wrong
 
-_TRUE: Final = frozenset({"true", "yes", "on", "1"})
-_FALSE: Final = frozenset({"false", "no", "off", "0"})
-_NONE: Final = frozenset({"none", "null"})
+__all__ = ["ConversionError", "convert", "json_of", "scalar_of"]
+
 _NOTHING: Final = type(None)
 _UNIONS: Final = (typing.Union, types.UnionType)
 _ORDERED: Final[dict[Any, type]] = {
@@ -29,10 +28,6 @@ _ORDERED: Final[dict[Any, type]] = {
     collections.abc.MutableSet: set,
 }
 _MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-
-
-class ConversionError(ValueError):
-    """A value that is not what the annotation says; the text names the value and the type that is wanted."""
 
 
 def convert(value: Any, annotation: Any, *, raw: bool = False) -> Any:  # noqa: PLR0911  one for each family of types
@@ -50,7 +45,7 @@ def convert(value: Any, annotation: Any, *, raw: bool = False) -> Any:  # noqa: 
     Raises:
         ConversionError: It is not what the annotation says.
     """
-    scalar = _SCALARS.get(annotation) if type(annotation) is type else None
+    scalar = SCALARS.get(annotation) if type(annotation) is type else None
     if scalar is not None:
         return scalar(value, raw)
     annotation = unwrap(annotation)
@@ -73,19 +68,6 @@ def convert(value: Any, annotation: Any, *, raw: bool = False) -> Any:  # noqa: 
     return _of_class(value, base, raw=raw)
 
 
-def scalar_of(text: Any) -> Any:
-    """Text without an annotation: a JSON scalar where it is one, else the text."""
-    if not isinstance(text, str):
-        return text
-    import json
-
-    try:
-        value = json.loads(text, parse_constant=str)  # NaN and Infinity are no JSON: they stay text
-    except (ValueError, RecursionError):
-        return text
-    return text if isinstance(value, (list, dict)) else value
-
-
 def json_of(text: Any, wanted: Any) -> Any:
     """The JSON value that a text is.
 
@@ -102,99 +84,6 @@ def json_of(text: Any, wanted: Any) -> Any:
         raise ConversionError(f"{shown(text)} is no {name_of(wanted)} in JSON: {error}") from None
 
 
-def _wrong(value: Any, annotation: Any, why: str = "") -> ConversionError:
-    article = "an" if name_of(annotation)[:1].lower() in "aeio" else "a"
-    return ConversionError(f"{shown(value)} is not {article} {name_of(annotation)}{why}")
-
-
-# Scalars
-
-
-def _to_bool(value: Any, raw: bool) -> bool:
-    if isinstance(value, bool):
-        return value
-    if raw and isinstance(value, str):
-        if value.strip().lower() in _TRUE:
-            return True
-        if value.strip().lower() in _FALSE:
-            return False
-        raise _wrong(value, bool, " (true, false, yes, no)")
-    raise _wrong(value, bool)
-
-
-def _to_int(value: Any, raw: bool) -> int:
-    if type(value) is int:
-        return value
-    if raw and isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            raise _wrong(value, int) from None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if not isinstance(value, (bool, float, str)) and hasattr(value, "__index__"):
-        return int(value.__index__())  # numpy's integers
-    raise _wrong(value, int)
-
-
-def _to_float(value: Any, raw: bool) -> float:
-    if type(value) is float:
-        return value
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if numeric or (raw and isinstance(value, str)) or _is_number(value):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            raise _wrong(value, float) from None
-    raise _wrong(value, float)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a number of a library, such as ``numpy.float32``."""
-    return not isinstance(value, (bool, str)) and hasattr(value, "__float__") and getattr(value, "shape", ()) == ()
-
-
-def _to_str(value: Any, _raw: bool) -> str:
-    if isinstance(value, str):
-        return value
-    raise _wrong(value, str)
-
-
-def _to_bytes(value: Any, _raw: bool) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
-    if isinstance(value, bytes):
-        return value
-    raise _wrong(value, bytes)
-
-
-def _to_complex(value: Any, raw: bool) -> complex:
-    if isinstance(value, (int, float, complex)) and not isinstance(value, bool):
-        return complex(value)
-    if isinstance(value, str):
-        try:
-            return complex(value)
-        except ValueError:
-            raise _wrong(value, complex) from None
-    return complex(_to_float(value, raw))
-
-
-def _to_none(value: Any, raw: bool) -> None:
-    if value is not None and not (raw and str(value).strip().lower() in _NONE):
-        raise _wrong(value, _NOTHING)
-
-
-_SCALARS: Final[dict[type, Callable[[Any, bool], Any]]] = {
-    bool: _to_bool,
-    int: _to_int,
-    float: _to_float,
-    str: _to_str,
-    bytes: _to_bytes,
-    complex: _to_complex,
-    _NOTHING: _to_none,
-}
-
-
 # Choices
 
 
@@ -205,7 +94,7 @@ def _union(value: Any, members: tuple[Any, ...], *, raw: bool) -> Any:
     """
     if raw and isinstance(value, str):
         word = value.strip().lower()
-        if _NOTHING in members and (word in _NONE or (not word and str not in members)):
+        if _NOTHING in members and (word in NONE or (not word and str not in members)):
             return None
         members = tuple(member for member in members if member is not _NOTHING)
         if str in members and word[:1] not in {"[", "{"}:
@@ -265,7 +154,7 @@ def _ordered(value: Any, base: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
     made = _ORDERED[base]
     if not isinstance(items, (list, tuple, set, frozenset)):
         if isinstance(items, (str, bytes, dict)) or base in (list, set, frozenset) or not isinstance(items, base):
-            raise _wrong(value, base)
+            raise wrong(value, base)
         return items  # a live object that is what is asked for, such as a range for a Sequence
     inner = args[0] if args else Any
     converted = [_inside(f"item {index}", item, inner, raw=still_raw) for index, item in enumerate(items)]
@@ -274,13 +163,13 @@ def _ordered(value: Any, base: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
     try:
         return made(converted)
     except TypeError as error:  # an item that cannot be hashed
-        raise _wrong(value, base, f": {error}") from None
+        raise wrong(value, base, f": {error}") from None
 
 
 def _tuple(value: Any, args: tuple[Any, ...], *, raw: bool) -> tuple[Any, ...]:
     items, still_raw = _items(value, tuple, raw=raw)
     if not isinstance(items, (list, tuple)):
-        raise _wrong(value, tuple)
+        raise wrong(value, tuple)
     if not args and not still_raw:
         return tuple(items)
     if not args or (len(args) == 2 and args[1] is Ellipsis):  # noqa: PLR2004  tuple[X, ...]
@@ -295,7 +184,7 @@ def _tuple(value: Any, args: tuple[Any, ...], *, raw: bool) -> tuple[Any, ...]:
 def _mapping(value: Any, args: tuple[Any, ...], *, raw: bool) -> Any:
     content = json_of(value, dict) if raw else value
     if not isinstance(content, collections.abc.Mapping):
-        raise _wrong(value, dict)
+        raise wrong(value, dict)
     if not args:
         return content
     # JSON has keys of text only: they are parsed by the annotation.
@@ -340,7 +229,7 @@ def _of_class(value: Any, annotation: type, *, raw: bool) -> Any:
         return written.parse(value, annotation)
     for base in (int, float, str):
         if issubclass(annotation, base):  # a class of the user's, or numpy.float64
-            return annotation(_SCALARS[base](value, raw))
+            return annotation(SCALARS[base](value, raw))
     return scalar_of(value) if raw else value
 
 

@@ -16,7 +16,6 @@ from framework_run.channel import Channel
 from framework_run.context import Context
 from framework_run.loading import folder_of, load, prepare_path
 from framework_run.numbers import decode
-from framework_run.outcome import ending, user_traceback
 
 
 class _Terminated(SystemExit):
@@ -71,6 +70,8 @@ def _call(submission: dict[str, Any], context: Context, scratch: str, pid: int) 
             context.keep_returned(value, submission.get("returns") or ())
             context.flush()
     except BaseException as error:  # noqa: BLE001  whatever it is, it is the end
+        from framework_run.outcome import ending
+
         end = ending(error)
         if end["state"] != "completed" and not isinstance(error, _Terminated):
             _print(error, end)
@@ -83,6 +84,8 @@ def _print(error: BaseException, end: dict[str, Any]) -> None:
     if isinstance(error, SystemExit):
         text = "" if isinstance(error.code, int) else f"{error.code}\n"
     else:
+        from framework_run.outcome import user_traceback
+
         text = end.get("traceback") or user_traceback(error) or f"{end.get('cause')}: {error}\n"
     try:
         sys.stderr.write(text)
@@ -153,6 +156,8 @@ def _carefully(step: Callable[[], object]) -> None:
     except SystemExit:
         return
     except BaseException as error:  # noqa: BLE001  whatever an exit function raises
+        from framework_run.outcome import ending
+
         _print(error, ending(error))
 
 

@@ -8,8 +8,6 @@ from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from framework_run.annotations import hints
-
 MISSING: Final = object()
 POSITIONAL_ONLY: Final = 0  # the values of inspect.Parameter.kind
 POSITIONAL: Final = 1
@@ -17,6 +15,7 @@ VAR_POSITIONAL: Final = 2
 KEYWORD: Final = 3
 VAR_KEYWORD: Final = 4
 
+_PLAIN: Final = {"int": int, "float": float, "str": str, "bool": bool, "None": type(None)}
 _LONGEST: Final = 300  # characters of a signature in a message
 _VARARGS: Final = 4  # code flags: inspect.CO_VARARGS, CO_VARKEYWORDS
 _VARKEYWORDS: Final = 8
@@ -107,7 +106,7 @@ def _read(function: Callable[..., Any]) -> Signature | None:
         found = inspect.signature(function)
     except (TypeError, ValueError):
         return None
-    types = hints(_annotated(function))
+    types = _types(_annotated(function))
     return Signature(
         [
             Parameter(
@@ -119,6 +118,26 @@ def _read(function: Callable[..., Any]) -> Signature | None:
             for each in found.parameters.values()
         ]
     )
+
+
+def _types(function: Any) -> dict[str, Any]:
+    """The resolved annotations; the plainest ones without the machinery for the rest."""
+    try:
+        written = getattr(function, "__annotations__", None) or {}
+    except NameError:  # annotations that are made on demand (Python 3.14), of names that only a type checker sees
+        written = {"": None}
+    scope = getattr(function, "__globals__", {})
+    found = {}
+    for name, annotation in written.items():
+        if name == "return":
+            continue
+        kind = _PLAIN.get(annotation) if isinstance(annotation, str) and annotation not in scope else annotation
+        if kind not in _PLAIN.values():
+            from framework_run.annotations import hints
+
+            return hints(function)
+        found[name] = kind
+    return found
 
 
 def _annotated(function: Any) -> Any:
@@ -142,7 +161,7 @@ def _annotated(function: Any) -> Any:
 
 def _of_code(function: FunctionType) -> list[Parameter]:
     """The parameters of a plain function from its code object, which spares the import of inspect (10 ms)."""
-    code, types = function.__code__, hints(function) if function.__annotations__ else {}
+    code, types = function.__code__, _types(function)
     names = code.co_varnames
     plain, keyword_only = code.co_argcount, code.co_kwonlyargcount
     defaults = function.__defaults__ or ()
