@@ -84,7 +84,8 @@ def _is_bound(tree: ast.Module, handler: str) -> bool:
     head, _, rest = handler.partition(".")
     for node in top_level(tree):
         if isinstance(node, ast.ClassDef) and node.name == head:
-            return bool(node.bases) or any(rest.partition(".")[0] in _bindings(part) for part in node.body)
+            names = {name for part in node.body for name in _bindings(part)}
+            return not rest or bool(node.bases) or rest.partition(".")[0] in names
         if head in _bindings(node) or "*" in _bindings(node):
             return True
     return False
