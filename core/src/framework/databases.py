@@ -1,7 +1,7 @@
 """The interface of a database: where functions, runs, projects, artifacts and events are kept.
 
-It speaks documents (plain JSON mappings), not attrs objects: a document is kept as it came, unknown keys included, and the
-hot path of an inline run builds no object it does not need.
+It speaks documents (plain JSON mappings), not attrs objects: a document is kept as it came, unknown keys included, and
+the hot path of an inline run builds no object it does not need.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 class Condition:
     """``field operator value``: ``results.accuracy > 0.9``.
 
-    ``field`` is ``params.KEY``, ``results.KEY``, ``metrics.KEY`` (the last value), ``labels.KEY``, or one of name, state, cause, kind,
-    project, created, ended, duration. ``~`` matches a glob. A run that lacks the field matches nothing but ``!=``.
+    ``field`` is ``params.KEY``, ``results.KEY``, ``metrics.KEY`` (the last value), ``labels.KEY``, or one of name,
+    state, cause, kind, project, created, ended, duration. ``~`` matches a glob. A run that lacks the field matches nothing but ``!=``.
     """
 
     field: str
@@ -75,8 +75,8 @@ class ActiveRun:
 class Database(ABC):
     """Functions, runs, projects, artifacts and events.
 
-    Every method is one transaction, safe to call from many processes and threads at once. Errors of the engine underneath come out as
-    `framework.errors.DatabaseError`.
+    Every method is one transaction, safe to call from many processes and threads at once. Errors of the engine
+    underneath come out as `framework.errors.DatabaseError`.
 
     Args:
         url: The database's URL, such as ``sqlite:///path`` or ``postgresql://user@host/name``.
@@ -103,7 +103,7 @@ class Database(ABC):
     def apply(
         self, uid: str, events: Sequence[Event], *, cursor: Cursor | None = None, durable: bool = False
     ) -> Document:
-        """Apply events to a run by the merge rule (`framework.engine.apply`), with the reader's cursor, in one transaction.
+        """Apply events to a run by the merge rule (`framework.engine.apply`), with the reader's cursor, all at once.
 
         With ``durable`` it is on the disk when this returns, because the events' carrier is about to be removed.
 

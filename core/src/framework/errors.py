@@ -108,7 +108,7 @@ class StorageError(BackendError):
     """A storage cannot be read or written."""
 
 
-class CapabilityMissing(BackendError):
+class CapabilityMissing(BackendError):  # noqa: N818  what is missing is said by its name
     """The kind cannot do what was asked of it."""
 
 

@@ -116,13 +116,13 @@ class Runtime(ABC):
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
         """Batches of events after ``cursor``, each with the cursor behind it.
 
-        With ``wait`` it goes on until the final end has been given or the producer is gone, and gives an empty batch at least
-        every half second, so that the caller can look at the clock; without, it stops at what is there now.
+        With ``wait`` it goes on until the final end has been given or the producer is gone, and gives an empty batch at
+        least every half second, so that the caller can look at the clock; without, it stops at what is there now.
         """
 
     @abstractmethod
     def cancel(self, handle: Handle, grace: float) -> None:
-        """Ask it to end, and end it after ``grace`` seconds (0: at once). Returns at once; the end comes as an event."""
+        """Ask it to end, and end it after ``grace`` seconds (0: at once). Returns at once; the end is an event."""
 
     @abstractmethod
     def cleanup(self, handle: Handle) -> None:

@@ -52,7 +52,7 @@ class Storage(ABC):
         What was put as a folder, on either side, comes back as one (`framework_run.folders`); anything else is a file.
 
         Raises:
-            StorageError: The target is there, the content is not, or it is not what its digest says; nothing is left of it.
+            StorageError: The target is there, the content is not, or it is not what its digest says; nothing is left.
         """
 
     @abstractmethod
@@ -77,7 +77,9 @@ class Storage(ABC):
 
     @abstractmethod
     def runner(self) -> dict[str, Any]:
-        """How the run side reaches this storage: ``{"target": "framework_run.plugins.<import name>.mod:Cls", "options": {…}}``.
+        """How the run side reaches this storage.
+
+        It is ``{"target": "framework_run.plugins.<import name>.mod:Cls", "options": {…}}``.
 
         ``Cls(**options).put(path) -> {"uri", "digest", "size"}`` is called in the handler's process.
         """

@@ -2,7 +2,7 @@
 
 It holds ``__main__.py``, ``framework_run/``, the ``runside`` subpackages of plugins as
 ``framework_run/plugins/<import name>/``, and ``facade/framework/``. Its digest covers the names and contents of its
-files in their order, not the compressed bytes: those depend on the zlib that wrote them, the digest is the same on every
+files in their order, not the compressed bytes: those depend on the zlib that wrote them, the digest is the same on any
 machine.
 """
 
