@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from framework.testing.runtime_deaths import DeathsSuite
 from framework.testing.runtime_ends import EndsSuite
+from framework.testing.runtime_engine import EngineSuite
 from framework.testing.runtime_following import FollowingSuite
 from framework.testing.runtime_records import RecordsSuite
 
 __all__ = ["RuntimeSuite"]
 
 
-class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite):
-    """Everything that a runtime promises: ends, records, following, deaths.
+class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite, EngineSuite):
+    """Everything that a runtime promises: ends, records, following, deaths, and the engine in front of it.
 
     Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and
     ``pid_of_handler``, ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of
