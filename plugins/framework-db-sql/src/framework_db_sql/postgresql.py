@@ -98,8 +98,9 @@ class PostgresqlEngine(Engine):
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def rollback(self, session: Session) -> None:
-        """End a transaction."""
-        session.connection.rollback()
+        """End a transaction, where there is one; psycopg2's own rollback knows none of those that were begun in words."""
+        if not session.connection.closed and session.connection.info.transaction_status != 0:  # 0: idle
+            session.execute("ROLLBACK")
 
     def lock_schema(self, session: Session) -> None:
         """An advisory lock, because the tables that could be locked may not be there yet."""
