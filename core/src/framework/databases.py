@@ -24,7 +24,8 @@ class Condition:
     """``field operator value``: ``results.accuracy > 0.9``.
 
     ``field`` is ``params.KEY``, ``results.KEY``, ``metrics.KEY`` (the last value), ``labels.KEY``, or one of name,
-    state, cause, kind, project, created, ended, duration. ``~`` matches a glob. A run that lacks the field matches nothing but ``!=``.
+    state, cause, kind, project, created, ended, duration. ``~`` matches a glob. A run that lacks the field matches
+    nothing but ``!=``.
     """
 
     field: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from attrs import evolve
 
@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from framework.engine.plan import Planned
     from framework.engine.session import Session
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class Decorated(Protocol[P, R]):
+    """What the decorator gives: the function itself, with two attributes more."""
+
+    run: Callable[..., TrackedRun]
+    runnable: RunnableFunction
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """A plain call."""
 
 
 class RunnableFunction:
@@ -118,11 +129,11 @@ def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:
 
 
 @overload
-def function(target: F, /) -> F: ...
+def function(target: Callable[P, R], /) -> Decorated[P, R]: ...
 @overload
 def function(target: str | os.PathLike[str], /, **options: Any) -> RunnableFunction: ...
 @overload
-def function(*, name: str = "", project: str = "", **spec: Any) -> Callable[[F], F]: ...
+def function(*, name: str = "", project: str = "", **spec: Any) -> Callable[[Callable[P, R]], Decorated[P, R]]: ...
 def function(target: Any = None, /, *, name: str = "", project: str = "", kind: str = "", **spec: Any) -> Any:
     """A decorator, or what a file, a folder or a URI can be run by.
 

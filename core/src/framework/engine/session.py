@@ -87,12 +87,20 @@ class Session:
 _sessions: dict[tuple[Any, ...], Session] = {}
 
 
+def _close_replaced() -> None:
+    """Close what the sessions of another environment have open; a parent's connections are left to the parent."""
+    for key, session in _sessions.items():
+        if key[0] == os.getpid() and "database" in vars(session):
+            session.database.close()
+    _sessions.clear()
+
+
 def current() -> Session:
     """The session of this process, for its present environment."""
     names = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")
     key = (os.getpid(), *(os.environ.get(name) for name in names))
     session = _sessions.get(key)
     if session is None:
-        _sessions.clear()  # the environment has changed, or this is a forked child
+        _close_replaced()  # the environment has changed, or this is a forked child
         session = _sessions[key] = Session()
     return session
