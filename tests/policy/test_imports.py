@@ -101,7 +101,7 @@ def count() -> int:
 
 
 def lines_of(path: str) -> set[int]:
-    """The lines that have code: no blank line, comment or docstring is one."""
+    # the lines that have code: no blank line, comment or docstring is one
     import ast
 
     tree = ast.parse(open(path, "rb").read())
