@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from framework.engine.session import Session
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Decorated(Protocol[P, R]):
+class Decorated(Protocol[P, R_co]):
     """What the decorator gives: the function itself, with two attributes more."""
 
     run: Callable[..., TrackedRun]
     runnable: RunnableFunction
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A plain call."""
 
 
@@ -129,11 +129,13 @@ def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:
 
 
 @overload
-def function(target: Callable[P, R], /) -> Decorated[P, R]: ...
+def function(target: Callable[P, R_co], /) -> Decorated[P, R_co]: ...
 @overload
 def function(target: str | os.PathLike[str], /, **options: Any) -> RunnableFunction: ...
 @overload
-def function(*, name: str = "", project: str = "", **spec: Any) -> Callable[[Callable[P, R]], Decorated[P, R]]: ...
+def function(
+    *, name: str = "", project: str = "", **spec: Any
+) -> Callable[[Callable[P, R_co]], Decorated[P, R_co]]: ...
 def function(target: Any = None, /, *, name: str = "", project: str = "", kind: str = "", **spec: Any) -> Any:
     """A decorator, or what a file, a folder or a URI can be run by.
 
