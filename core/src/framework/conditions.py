@@ -18,6 +18,8 @@ from framework_run.numbers import decode
 
 SECTIONS: Final = ("params", "results", "metrics", "labels")
 TIMES: Final = ("created", "started", "ended")
+TEXTS: Final = ("name", "state", "cause", "kind", "project", "labels")
+"""Fields and sections whose values are text, so that ``labels.version = 3`` needs no quotes."""
 FIELDS: Final = ("name", "state", "cause", "kind", "project", *TIMES, "duration")
 MISSING: Final = object()
 """What `value_of` gives for a field that a run does not have."""
@@ -243,7 +245,7 @@ def _hint(name: str, key: str) -> str:
 def _value(field: str, sign: str, text: str) -> str | float | int | bool | None:
     quoted = text[0] in _QUOTES and len(text) > 1
     content = text[1:-1] if quoted else text
-    if sign == "~" or (quoted and field not in TIMES):
+    if sign == "~" or field.partition(".")[0] in TEXTS or (quoted and field not in TIMES):
         return content
     if content.lower() in _WORDS:
         return _WORDS[content.lower()]

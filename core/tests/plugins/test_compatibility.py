@@ -33,6 +33,8 @@ def test_a_version_is_allowed_exactly_when_packaging_says_so(clauses, release, s
         ("framework-core>=0.1; python_version >= '3.8'", ">=0.1"),
         ("framework-core>=7; python_version < '3.8'", ""),
         ("framework-core[testing]>=7; extra == 'testing'", ""),
+        ('framework-core>=7 ; extra == "testing"', ""),
+        ("framework-core>=0.1; extra == 'x' or python_version >= '3.8'", ">=0.1"),
         ("framework-core @ file:///somewhere", ""),
         ("framework-core-extras>=7", ""),
         ("attrs>=24", ""),

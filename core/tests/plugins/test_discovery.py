@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -91,10 +92,12 @@ def test_entry_points_are_read_from_their_own_section() -> None:
     assert entry_points(text) == [("one", "pkg.one"), ("two", "pkg.two")]
 
 
-def test_finding_imports_neither_importlib_metadata_nor_packaging() -> None:
+def test_finding_imports_neither_importlib_metadata_nor_packaging(site) -> None:
+    site.install("runtime-acme", requires="framework-core[testing]; extra == 'test'")
     source = (
         "import sys; from framework.plugins.manager import Plugins; assert Plugins().runtimes() is not None;"
         "print(sorted({'importlib.metadata', 'packaging', 'email', 'framework.models'} & set(sys.modules)))"
     )
-    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(site.folder)}
+    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, env=environment)
     assert ended.stdout.strip() == "[]"

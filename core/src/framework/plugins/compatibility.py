@@ -9,6 +9,7 @@ CORE = "framework-core"
 
 _IS_CORE = re.compile(r"framework[-_.]+core(?![\w.-])", re.IGNORECASE)  # however it is written: PEP 503
 _PLAIN = re.compile(r"[\w.-]+\s*\(?\s*([^;@()\[\]]*?)\s*\)?\s*")
+_OF_AN_EXTRA = re.compile(r"[^;]*;\s*extra\s*==\s*(['\"])[\w.-]+\1\s*")  # asked only when somebody asks for the extra
 _CLAUSE = re.compile(r"(>=|<=|<|>|==|!=)\s*(\d+(?:\.\d+)*)")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 
@@ -44,6 +45,8 @@ def allows(specifier: str, version: str) -> bool:
 
 
 def _specifier(text: str) -> str:
+    if _OF_AN_EXTRA.fullmatch(text):
+        return ""
     plain = _PLAIN.fullmatch(text)
     if plain and _allows_plain(plain[1], "0") is not None:
         return plain[1]

@@ -166,6 +166,10 @@ class Engine(ABC):
         """
         return Transaction(self, self.begin_durably if durable else self.begin, self.commit)
 
+    def writing_alone(self) -> Transaction:
+        """A write transaction during which nobody else changes a run."""
+        return Transaction(self, self.begin_alone, self.commit)
+
     def reading(self, *, snapshot: bool = False) -> Transaction:
         """A session to read with.
 
@@ -234,6 +238,10 @@ class Engine(ABC):
     @abstractmethod
     def begin_durably(self, session: Session) -> None:
         """Begin to write what has to be on the disk when it is committed."""
+
+    @abstractmethod
+    def begin_alone(self, session: Session) -> None:
+        """Begin to write while nobody else changes a run."""
 
     @abstractmethod
     def begin_snapshot(self, session: Session) -> None:

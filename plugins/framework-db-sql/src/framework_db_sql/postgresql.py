@@ -93,12 +93,17 @@ class PostgresqlEngine(Engine):
         session.execute("BEGIN")
         session.execute("SET LOCAL synchronous_commit = on")
 
+    def begin_alone(self, session: Session) -> None:
+        """Begin to write while nobody else changes a run; they may be read."""
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE runs IN EXCLUSIVE MODE")
+
     def begin_snapshot(self, session: Session) -> None:
         """Begin to read one state."""
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def rollback(self, session: Session) -> None:
-        """End a transaction, where there is one; psycopg2's own rollback knows none of those that were begun in words."""
+        """End a transaction, where there is one; psycopg2's own rollback ends none that was begun in words."""
         if not session.connection.closed and session.connection.info.transaction_status != 0:  # 0: idle
             session.execute("ROLLBACK")
 

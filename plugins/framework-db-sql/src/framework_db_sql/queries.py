@@ -108,7 +108,7 @@ def _read(engine: Engine, plan: _Plan, read: Callable[[Session], _Result], *, fa
         while written:
             with engine.writing() as session:
                 written = write_facts(engine, session)
-    with engine.writing() as session:
+    with engine.writing_alone() as session:
         while write_facts(engine, session):
             pass
         return read(session)

@@ -122,6 +122,10 @@ class SqliteEngine(Engine):
             session.durable = True
         session.execute("BEGIN IMMEDIATE")
 
+    def begin_alone(self, session: Session) -> None:
+        """Begin to write: who writes to SQLite is alone."""
+        self.begin(session)
+
     def begin_snapshot(self, session: Session) -> None:
         """Begin to read one state."""
         session.execute("BEGIN")

@@ -1,0 +1,1 @@
+"""Stores artifacts in one SQLite file."""

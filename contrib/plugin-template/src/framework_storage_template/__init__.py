@@ -1,0 +1,1 @@
+"""Stores artifacts as files of a folder, named by their content."""

@@ -1,0 +1,1 @@
+"""What travels with a run: standard library, `framework_run` and relative imports only."""
