@@ -113,7 +113,9 @@ class PostgresqlEngine(Engine):
 
     def schema_version(self, session: Session) -> int:
         """The number of the last migration."""
-        if session.execute("SELECT to_regclass('framework_schema')").fetchone()[0] is None:
+        # from the catalogue itself: to_regclass may answer from a cache that is older than the lock of the schema
+        known = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'framework_schema'"
+        if session.execute(known).fetchone() is None:
             return 0
         return int(session.execute("SELECT max(version) FROM framework_schema").fetchone()[0])
 

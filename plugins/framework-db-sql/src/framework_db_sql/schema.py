@@ -55,7 +55,7 @@ def migrate(engine: Engine) -> None:
     with engine.reading() as session:
         version = engine.schema_version(session)
     while version < len(MIGRATIONS):
-        with engine.writing(durable=True) as session:
+        with engine.writing() as session:
             engine.lock_schema(session)
             version = engine.schema_version(session)
             if version < len(MIGRATIONS):
