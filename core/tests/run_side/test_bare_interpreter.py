@@ -60,8 +60,9 @@ def interpreters() -> list[str]:
 
 
 def _runs(program: Path) -> bool:
-    """A launcher of a version manager may be there without the version."""
-    return subprocess.run([program, "-I", "-c", "import zlib"], capture_output=True, check=False).returncode == 0
+    """Whether it runs without an environment; a launcher of a version manager does not."""
+    probe = [program, "-I", "-c", "import zlib"]
+    return subprocess.run(probe, env={}, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
