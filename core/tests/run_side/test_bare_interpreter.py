@@ -60,8 +60,8 @@ def interpreters() -> list[str]:
 
 
 def _runs(program: Path) -> bool:
-    """Whether it runs without an environment; a launcher of a version manager does not."""
-    probe = [program, "-I", "-c", "import zlib"]
+    """Whether it runs without an environment, as a version manager's launcher does not, and is of no virtual one."""
+    probe = [program, "-I", "-c", "import sys, zlib; sys.exit(sys.prefix != sys.base_prefix)"]
     return subprocess.run(probe, env={}, capture_output=True, check=False).returncode == 0
 
 
