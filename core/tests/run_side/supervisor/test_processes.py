@@ -36,7 +36,7 @@ def test_a_grandchild_that_keeps_the_output_open_does_not_keep_the_run_open(
 
 
 def test_the_last_words_of_a_grandchild_are_kept(launch: Start) -> None:
-    run = launch({"command": ["sh", "-c", "(sleep 0.05; echo late) & echo early"]})
+    run = launch({"command": ["sh", "-c", "(sleep 0.01; echo late) & echo early"]})
     assert run.end["state"] == "completed"
     assert run.log() == "early\nlate\n"
     assert run.log("system") == ""
