@@ -29,7 +29,11 @@ class SqlDatabase(Database):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._engine = _engine(url)
-        migrate(self._engine)
+        try:
+            migrate(self._engine)
+        except BaseException:
+            self._engine.close()
+            raise
         self._runs = Runs(self._engine)
 
     def close(self) -> None:
