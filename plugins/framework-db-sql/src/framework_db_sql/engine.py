@@ -57,7 +57,8 @@ class Session:
             _inherited.append(connection)
 
     def __del__(self) -> None:
-        self.close()
+        if os is not None:  # at the interpreter's end modules are taken apart, and the connection goes with the process
+            self.close()
 
 
 def _closed(*_arguments: Any) -> Any:
