@@ -213,8 +213,12 @@ def _drawn(document: Document, ledger: Ledger) -> Document:
     """The document with its status, and its labels, as the ledger says."""
     numbers = sorted(int(number) for number in ledger["attempts"])
     latest = ledger["attempts"][str(numbers[-1])]
-    rows = [_row(number, ledger["attempts"][str(number)], fenced=number != numbers[-1]) for number in numbers]
-    status = {**document.get("status", {}), **_status(latest, rows[-1])}
+    ends = [settle(ledger["attempts"][str(number)]) for number in numbers]
+    rows = [
+        _row(number, ledger["attempts"][str(number)], end, fenced=number != numbers[-1])
+        for number, end in zip(numbers, ends, strict=True)
+    ]
+    status = {**document.get("status", {}), **_status(latest, rows[-1], ends[-1])}
     first = ledger["attempts"][str(numbers[0])].get("begun")
     if first:
         status["started"] = first["time"]
@@ -226,9 +230,8 @@ def _drawn(document: Document, ledger: Ledger) -> Document:
     return drawn
 
 
-def _status(attempt: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
     """What the latest attempt says of the run; every field, so that nothing of an older attempt stays."""
-    end = settle(attempt)
     return {
         "state": row["state"],
         "cause": end.get("cause"),
@@ -247,9 +250,9 @@ def _status(attempt: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(number: int, attempt: dict[str, Any], *, fenced: bool) -> dict[str, Any]:
+def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: bool) -> dict[str, Any]:
     """The entry of ``status.attempts``."""
-    end, begun = settle(attempt), attempt.get("begun", {})
+    begun = attempt.get("begun", {})
     state = end.get("state", "running" if attempt["producers"] else "pending")
     row: dict[str, Any] = {"number": number, "state": state}
     facts = {
