@@ -13,7 +13,12 @@ from framework_run.context import Context, Emit
 
 
 def run_inline(
-    function: Callable[..., Any], submission: dict[str, Any], emit: Emit, *, debug: bool = False
+    function: Callable[..., Any],
+    submission: dict[str, Any],
+    emit: Emit,
+    *,
+    begin: Callable[[], None] = lambda: None,
+    debug: bool = False,
 ) -> tuple[Any, dict[str, Any], BaseException | None]:
     """Call a function as a run: the current context is its own, and what it prints goes to the run's log as well.
 
@@ -25,6 +30,7 @@ def run_inline(
         function: The live function.
         submission: The submission; its params are the values themselves, not encoded.
         emit: Takes kind, data and a child's uid, for each event.
+        begin: Is called when the parameters are bound, before the function is; not at all where they do not bind.
         debug: Stop in the debugger (pdb) where it fails.
 
     Returns:
@@ -36,6 +42,7 @@ def run_inline(
     output = tee.begin(emit)
     try:
         args, keywords = arguments(function, submission, context)
+        begin()
         value = settle(function(*args, **keywords))
         context.keep_returned(value, submission.get("returns") or ())
         context.flush()

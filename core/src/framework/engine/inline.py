@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from framework.errors import UsageError
+from framework.errors import ParameterError, UsageError
 from framework.home import live_dir
 from framework_run import locks
+from framework_run.errors import BindingError
 from framework_run.events import Event, Producer
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class InlineRun:
         self._on_event = on_event
         self._producer = Producer(planned.submission.document["run"])
         self._waiting: list[Event] = []
+        self._begun = False
         self._sent = time.monotonic()
         self._home = session.home
 
@@ -46,19 +48,32 @@ class InlineRun:
 
         Returns:
             What it returned, the ended run's document, and the exception that ended it.
+
+        Raises:
+            ParameterError: The parameters do not bind; nothing is recorded.
         """
         from framework_run.inline import run_inline
 
         planned = self._planned
-        document = planned.run
-        document["status"]["state"] = "running"
-        self._database.create_run(document, handle=handle(self._home))
-        self._emit("state", {"state": "running", "pid": os.getpid()}, None)
         submission = {**planned.submission.document, "params": planned.request.params}
         assert planned.submission.callable is not None  # noqa: S101  the planner's own promise
-        value, end, error = run_inline(planned.submission.callable, submission, self._emit, debug=planned.request.pdb)
+        value, end, error = run_inline(
+            planned.submission.callable, submission, self._emit, begin=self._begin, debug=planned.request.pdb
+        )
+        if error is not None and not self._begun:
+            if isinstance(error, BindingError):
+                raise ParameterError(end["message"], advice=end["advice"]) from error
+            raise error  # the database, or Ctrl-C: there is no run yet
         self._emit("end", end, None)
         return value, self._deliver(), error
+
+    def _begin(self) -> None:
+        """Insert the run; of parameters that do not bind there is none."""
+        document = self._planned.run
+        document["status"]["state"] = "running"
+        self._database.create_run(document, handle=handle(self._home))
+        self._begun = True
+        self._emit("state", {"state": "running", "pid": os.getpid()}, None)
 
     def _emit(self, kind: str, data: dict[str, Any], child: str | None) -> None:
         event = self._producer.event(kind, data, child=child)

@@ -67,8 +67,10 @@ def plan(session: Session, request: RunRequest) -> Planned:
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
-    """A plan for the same live function, with other parameters: the code is not looked at again."""
-    _check_binding(request)
+    """A plan for the same live function, with other parameters: the code is not looked at again.
+
+    The parameters are bound by who calls the function.
+    """
     run = run_document(request, base.function)
     document = base.submission.document
     document = {
@@ -143,18 +145,6 @@ def _check_params(request: RunRequest, function: Function) -> None:
     known = [attrs.asdict(item) for item in entry.parameters]
     try:
         check(known, request.params, request.raw, handler, request.inputs)
-    except BindingError as error:
-        raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
-
-
-def _check_binding(request: RunRequest) -> None:
-    """As `_check_params`, against the live function, whose signature is remembered."""
-    from framework_run.binding import bind
-    from framework_run.errors import BindingError
-
-    assert request.function is not None  # noqa: S101  the caller's own promise
-    try:
-        bind(request.function, request.params, request.raw, request.inputs)
     except BindingError as error:
         raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
 

@@ -84,6 +84,7 @@ class Session:
             self.runtime(handle["kind"]).cancel(handle, grace)
 
 
+_VARIABLES = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")
 _sessions: dict[tuple[Any, ...], Session] = {}
 
 
@@ -97,8 +98,7 @@ def _close_replaced() -> None:
 
 def current() -> Session:
     """The session of this process, for its present environment."""
-    names = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")
-    key = (os.getpid(), *(os.environ.get(name) for name in names))
+    key = (os.getpid(), *map(os.environ.get, _VARIABLES))
     session = _sessions.get(key)
     if session is None:
         _close_replaced()  # the environment has changed, or this is a forked child

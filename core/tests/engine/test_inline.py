@@ -1,0 +1,58 @@
+"""Inline runs: what is recorded of them, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import framework as fw
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DB", "STORAGE", "PROJECT", "PLUGINS"):
+        monkeypatch.delenv(f"FRAMEWORK_{name}", raising=False)
+    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
+
+
+@fw.function
+def double(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("params", [{"number": "x"}, {"nmber": 1}, {}])
+def test_parameters_that_do_not_bind_are_refused_and_nothing_is_recorded(params):
+    assert double.run({"number": 2}).results == {"return": 4}
+    with pytest.raises(fw.ParameterError, match=r"double\(number: '?int'?\)"):
+        double.run(params)
+    assert len(fw.runs()) == 1
+
+
+def test_a_database_that_refuses_the_run_is_said_and_the_function_is_not_called(monkeypatch):
+    called = []
+
+    @fw.function
+    def note(number: int) -> None:
+        called.append(number)
+
+    note.run({"number": 1})
+    from framework.engine.session import current
+
+    def refuse(*_arguments, **_options):
+        raise fw.DatabaseError("the disk is full")
+
+    monkeypatch.setattr(current().database, "create_run", refuse)
+    with pytest.raises(fw.DatabaseError, match="full"):
+        note.run({"number": 2})
+    assert called == [1]
+
+
+def test_an_interrupt_is_recorded_as_aborted_and_goes_on_to_the_caller():
+    @fw.function
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop.run()
+    assert [run.state for run in fw.runs()] == ["aborted"]
