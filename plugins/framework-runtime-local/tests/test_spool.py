@@ -52,7 +52,7 @@ def test_a_second_spool_of_a_run_is_refused(tmp_path):
 def test_litter_of_dead_clients_is_swept_and_nothing_else(tmp_path):
     runs = tmp_path / "runs"
     os.close(make(runs, "0198", {})[1])
-    for name in (".old", ".new", ".held"):
+    for name in (".old", ".new", ".held", ".removed.gone"):
         (runs / name).mkdir()
     held = locks.hold(str(runs / ".held" / "lock"))
     ancient = time.time() - 86_400

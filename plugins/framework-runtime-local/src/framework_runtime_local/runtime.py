@@ -113,7 +113,8 @@ class LocalRuntime(Runtime):
         return handle
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
-        """The runs whose spool is there, as they were planned."""
+        """The runs whose spool is there, as they were planned; what dead clients left half-done is removed."""
+        sweep(self._runs)
         for spool in spools(self._runs):
             handle, submission = spool.read(spool.handle), spool.read(spool.submission)
             if handle is not None and submission is not None and "record" in submission:
@@ -162,9 +163,8 @@ class LocalRuntime(Runtime):
             time.sleep(0.01)
 
     def cleanup(self, handle: Handle) -> None:
-        """Remove the run's spool, and litter."""
+        """Remove the run's spool."""
         Spool(handle["spool"]).remove()
-        sweep(self._runs)
         self._forget()
 
     def _forget(self) -> None:

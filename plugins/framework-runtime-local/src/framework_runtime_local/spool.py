@@ -13,6 +13,7 @@ from typing import Any
 from framework_run import eventfile, locks
 
 _TAIL = 1 << 20  # bytes at the end of the event file in which the end is looked for
+_GONE = ".gone"  # the end of the name of a spool that is being removed
 _STALE = 3600.0  # seconds after which a spool that nobody finished making is litter
 
 
@@ -68,7 +69,7 @@ class Spool:
 
     def remove(self) -> None:
         """Remove the folder; under another name first, so that nobody finds a half of it."""
-        gone = self.path.with_name(f".{self.path.name}.gone")
+        gone = self.path.with_name(f".{self.path.name}{_GONE}")
         try:
             self.path.rename(gone)
         except OSError:
@@ -126,10 +127,13 @@ def spools(runs: Path) -> Iterator[Spool]:
 
 
 def sweep(runs: Path) -> None:
-    """Remove what clients left that died while they made or removed a spool."""
+    """Remove what clients left that died while they made or removed a spool.
+
+    What was being removed goes at once; what was being made may still be, so it has some time.
+    """
     for path in runs.glob(".*"):
         try:
-            stale = time.time() - path.stat().st_mtime > _STALE
+            stale = path.name.endswith(_GONE) or time.time() - path.stat().st_mtime > _STALE
         except FileNotFoundError:
             continue
         if stale and not locks.is_held(str(path / "lock")):
