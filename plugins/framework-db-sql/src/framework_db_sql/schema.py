@@ -52,7 +52,7 @@ def migrate(engine: Engine) -> None:
     Raises:
         DatabaseError: It is newer than this code.
     """
-    with engine.reading() as session:
+    with engine.reading(snapshot=True) as session:  # another process may be migrating: all of one moment is looked at
         version = engine.schema_version(session)
     while version < len(MIGRATIONS):
         with engine.writing() as session:
