@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-LONGEST_HANDLER = 3_000  # lines of code of ours in a handler process
+LONGEST_HANDLER = 3_000  # lines of ours in a handler's process
 RUN_SIDE_ONLY = {"framework_run"}
 NEWER = {"annotationlib"}  # in the standard library since 3.14
 # A value of the user's own is written, or made, by the library that it comes from: inside of a function, and for such
@@ -97,21 +97,7 @@ def count() -> int:
         for name, module in sys.modules.items()
         if name.split(".")[0] == "framework_run" and getattr(module, "__file__", None)
     }
-    return sum(len(lines_of(path)) for path in ours)
-
-
-def lines_of(path: str) -> set[int]:
-    # the lines that have code: no blank line, comment or docstring is one
-    import ast
-
-    tree = ast.parse(open(path, "rb").read())
-    lines = {node.lineno for node in ast.walk(tree) if isinstance(node, (ast.stmt, ast.expr))}
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None) if isinstance(node, documented) else None
-        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            lines -= set(range(body[0].lineno, (body[0].end_lineno or body[0].lineno) + 1))
-    return lines
+    return sum(open(path, "rb").read().count(b"\\n") for path in ours)
 """
 
 

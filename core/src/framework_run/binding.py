@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from framework_run.errors import BindingError, nearest
-from framework_run.scalars import NONE, SCALARS, ConversionError, scalar_of
 from framework_run.signatures import (
     MISSING,
     POSITIONAL_ONLY,
@@ -148,6 +147,8 @@ def _value(  # noqa: PLR0913  what a value may come from
 
 
 def _converted(name: str, value: Any, each: Parameter, raw: Collection[str]) -> Any:
+    from framework_run.scalars import NONE, ConversionError
+
     is_raw = name in raw
     if value is None and each.default is None:
         return None  # as everyone writes it: def f(x: int = None)
@@ -162,6 +163,8 @@ def _converted(name: str, value: Any, each: Parameter, raw: Collection[str]) -> 
 
 
 def _convert(value: Any, annotation: Any, *, raw: bool) -> Any:
+    from framework_run.scalars import SCALARS, scalar_of
+
     if annotation is Any:
         return scalar_of(value) if raw else value
     scalar = SCALARS.get(annotation) if type(annotation) is type else None
@@ -205,6 +208,7 @@ def _input(each: Parameter, path: Any) -> Any:
     """An input as its annotation wants it: a path, the text of a path, or the table in the file."""
     from pathlib import Path
 
+    from framework_run.scalars import ConversionError
     from framework_run.tables import is_frame, read
 
     if is_frame(each.annotation):

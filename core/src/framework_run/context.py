@@ -9,7 +9,6 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import numbers
-from framework_run.points import Points
 
 if TYPE_CHECKING:
     import logging
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from framework_run.packing import Packer
+    from framework_run.points import Points
 
 Emit = Callable[[str, dict[str, Any], "str | None"], None]
 """Takes a kind, its data, and the uid of the child run that it belongs to."""
@@ -41,12 +41,14 @@ class Context:
         "_inputs",
         "_labels",
         "_logger",
+        "_once",
         "_packer",
         "_params",
         "_points",
         "_progressed",
         "_run",
         "_submission",
+        "_timer",
     )
 
     def __init__(
@@ -61,7 +63,9 @@ class Context:
         self._labels: dict[str, str] | None = None
         self._logger: logging.Logger | None = None
         self._packer: Packer | None = None
-        self._points = Points(self._send, timer=timer and emit is not None)
+        self._once: dict[str, Points] = {}
+        self._points: Points | None = None  # made for the first point: most handlers log none
+        self._timer = timer and emit is not None
         self._progressed = 0.0
 
     @property
@@ -169,7 +173,8 @@ class Context:
         """
         if type(value) is not float or (type(step) is not int and step is not None) or type(key) is not str:
             key, value, step = _point(key, value, step)
-        self._points.add(key, value, step)
+        points = self._points or self._made_points()
+        points.add(key, value, step)
 
     def log_artifact(
         self,
@@ -270,9 +275,7 @@ class Context:
         uid = new_uid()
         given = {_key(key): plain_result(key, value) for key, value in (params or {}).items()}
         run = {**self._run, "uid": uid, "name": name}
-        child = Context(
-            {**self._submission, "run": run, "params": given}, self._emit, timer=self._points.timers, child=uid
-        )
+        child = Context({**self._submission, "run": run, "params": given}, self._emit, timer=self._timer, child=uid)
         child._send("child", {"uid": uid, "name": name, "params": given})
         token = set_current(child)
         end = ends.completed()
@@ -304,15 +307,25 @@ class Context:
 
     def flush(self) -> None:
         """Send what waits in buffers."""
-        self._points.flush()
+        if self._points is not None:
+            self._points.flush()
 
     def before_fork(self) -> None:
         """Called before this process is forked."""
-        self._points.before_fork()
+        if self._points is not None:
+            self._points.before_fork()
 
     def after_fork(self) -> None:
         """Called in a forked child."""
-        self._points.after_fork()
+        if self._points is not None:
+            self._points.after_fork()
+
+    def _made_points(self) -> Points:
+        from framework_run.points import Points
+
+        made = self._once.setdefault("points", Points(self._send, timer=self._timer))  # atomic: one for all threads
+        self._points = made
+        return made
 
     def _packing(self) -> Packer:
         if self._packer is None:

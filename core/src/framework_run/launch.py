@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from framework_run import channel, ends, processes, signals
 
@@ -13,16 +13,30 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH
 _RESUME = "import sys; sys.path[0] = sys.argv[1]; from framework_run.launch import resume; resume(*sys.argv[2:])"
 
 
-def start(submission: dict[str, Any], scratch: str) -> tuple[int, dict[int, str]]:
+class Started(NamedTuple):
+    """A handler that is on its way.
+
+    Args:
+        pid: The leader of its session.
+        pipes: The names of its pipes by their read ends, which do not block: stdout, stderr, channel, and start.
+        oom_kills: What `framework_run.peaks.oom_kills` said before it began.
+    """
+
+    pid: int
+    pipes: dict[int, str]
+    oom_kills: int
+
+
+def start(submission: dict[str, Any], scratch: str, oom_kills: int) -> Started:
     """Fork the handler.
 
     Args:
         submission: The whole submission.
         scratch: A folder of this run's own.
+        oom_kills: Kept with it.
 
     Returns:
-        Its pid, which leads a session, and the names of its pipes by their read ends, which do not block: stdout,
-        stderr, channel, and start. On start comes the end, as JSON, where the user's code could not be begun; the pipe
+        The handler. On its pipe start comes the end, as JSON, where the user's code could not be begun; the pipe
         is closed when it begins.
     """
     pipes = {name: os.pipe() for name in ("start", "stdout", "stderr", "channel")}
@@ -37,7 +51,7 @@ def start(submission: dict[str, Any], scratch: str) -> tuple[int, dict[int, str]
     os.read(pipes["start"][0], 1)  # from here on it has its session, and its signals are not ours
     for reader in readers:
         os.set_blocking(reader, False)
-    return pid, readers
+    return Started(pid, readers, oom_kills)
 
 
 def resume(document: str, channel_fd: str, scratch: str) -> NoReturn:
