@@ -93,3 +93,11 @@ def test_a_deep_traceback_is_cut_in_its_middle():
     assert lines[1].strip() == "frame 0"
     assert lines[-1].strip() == "frame 999"
     assert any("970 more lines" in line for line in lines)
+
+
+def test_what_was_just_said_on_standard_error_is_known(capfdbinary):
+    live = Live(apart=True)
+    for text in ("Traceback (most recent call last):\n", "KeyError: 'x'\n"):
+        live({"kind": "log", "data": {"stream": "stderr", "text": text}})
+    assert live.has_said("Traceback (most recent call last):\nKeyError: 'x'\n")
+    assert not live.has_said("KeyError: 'y'")

@@ -57,7 +57,7 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
         "list": Entry("List functions.", "functions.list:list_functions"),
         "show": Entry("Show one version of a function.", "functions.show:show"),
         "history": Entry("List the versions of a function, the latest first.", "functions.history:history"),
-        "diff": Entry("Show what differs between two versions.", "functions.diff:diff"),
+        "diff": Entry("Show what differs between two versions.", "functions.diff:diff_"),
         "tag": Entry("Give a version a name.", "functions.tag:tag"),
         "export": Entry("Write a function as YAML.", "functions.documents:export"),
         "import": Entry("Read a function from YAML, and keep it.", "functions.documents:import_"),

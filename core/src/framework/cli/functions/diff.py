@@ -16,15 +16,13 @@ from framework.cli.text import value
 if TYPE_CHECKING:
     from framework.databases import Document
 
-_OUTSIDE = ("code.path",)  # where the code lies is no part of a version
-
 
 @click.command("diff")
 @click.argument("a")
 @click.argument("b")
 @project_option
 @json_option
-def diff(a: str, b: str, project: str | None, as_json: bool) -> None:
+def diff_(a: str, b: str, project: str | None, as_json: bool) -> None:
     """Show what differs between two versions: files of the code, and fields of the spec.
 
     A is name, name:tag or name@sha256:…; B likewise, or only :tag or @sha256:… of the same function.
@@ -52,23 +50,13 @@ def diff(a: str, b: str, project: str | None, as_json: bool) -> None:
 
 
 def differences(older: Document, newer: Document) -> list[dict[str, Any]]:
-    """The fields of kind and spec that differ, by path: ``[{field, from, to}]``; None where a version lacks it."""
-    before, after = (_flat({"kind": kept.get("kind"), **kept.get("spec", {})}) for kept in (older, newer))
-    return [
-        {"field": name, "from": before.get(name), "to": after.get(name)}
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name) and name not in _OUTSIDE
-    ]
+    """The fields of the identity that differ, by path: ``[{field, from, to}]``; None where a version lacks it."""
+    from framework.documents.converters import load
+    from framework.documents.identity import diff
+    from framework.models import Function
 
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, part in content.items():
-        if isinstance(part, dict) and part:
-            flat |= _flat(part, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = part
-    return flat
+    changes = diff(load(older, Function), load(newer, Function))
+    return [{"field": name, "from": before, "to": after} for name, before, after in changes]
 
 
 def _row(change: dict[str, Any]) -> list[Cell | str]:

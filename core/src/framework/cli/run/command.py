@@ -167,7 +167,7 @@ def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
             live.close()
     if as_json:
         write_json(document)
-    for line in summary(document):
+    for line in summary(document, said=live.has_said):
         note(line)
     if not as_json:
         following(*next_commands(document, short(session.database, document["metadata"]["uid"])))

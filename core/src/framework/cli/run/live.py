@@ -11,6 +11,7 @@ from framework.cli.text import clip, one_line
 if TYPE_CHECKING:
     from framework_run.events import Event
 
+_REMEMBERED: Final = 65_536  # bytes of standard error that are remembered
 _EVERY: Final = 0.1  # seconds between two drawings of the progress line
 
 
@@ -24,6 +25,7 @@ class Live:
     def __init__(self, *, apart: bool) -> None:
         self._out: BinaryIO | None = sys.stderr.buffer if apart else sys.stdout.buffer
         self._err: BinaryIO | None = sys.stderr.buffer
+        self._said = b""
         self._terminal = sys.stderr.isatty()
         self._drawn = False
         self._next = 0.0
@@ -43,12 +45,17 @@ class Live:
             sys.stderr.flush()
             self._drawn = False
 
+    def has_said(self, text: str) -> bool:
+        """Whether a text has just been printed, as the user's traceback has that the run itself wrote."""
+        return text.strip().encode("utf-8", "surrogateescape") in self._said
+
     def _log(self, data: dict[str, Any]) -> None:
         self.close()
         content = str(data.get("text", "")).encode("utf-8", "surrogateescape")
         if data.get("stream") == "stdout":
             self._out = _write(self._out, content)
         else:
+            self._said = (self._said + content)[-_REMEMBERED:]
             self._err = _write(self._err, content)
 
     def _progress(self, data: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from framework.cli.documents import seconds_taken
@@ -16,11 +16,12 @@ _FRAMES: Final = 30  # lines of the user's traceback
 _WIDTH: Final = 100
 
 
-def summary(run: Document) -> Iterator[str]:
+def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False) -> Iterator[str]:
     """The lines for standard error.
 
     Args:
         run: The complete document of the ended run.
+        said: Whether a text is on the terminal already: the traceback is not said twice.
     """
     from framework.documents.numbers import decode
 
@@ -28,9 +29,10 @@ def summary(run: Document) -> Iterator[str]:
     taken = seconds_taken(run)
     spent = f" in {duration(taken)}" if taken is not None else ""
     yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
-    if status["traceback"]:
-        yield from _frames(status["traceback"])
-    if status["message"] and not status["traceback"].rstrip().endswith(status["message"]):
+    frames = "" if said(status["traceback"]) else status["traceback"]
+    if frames:
+        yield from _frames(frames)
+    if status["message"] and not frames.rstrip().endswith(status["message"]):
         yield f"  {one_line(status['message'])}"
     if status["advice"]:
         yield f"  {one_line(status['advice'])}"
