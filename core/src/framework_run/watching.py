@@ -17,7 +17,7 @@ from framework_run.output import Output
 from framework_run.signals import Requests
 
 _READ = 65_536  # bytes of one read of a pipe: all that it holds
-_COURTESY = 0.2  # seconds in which what the handler left behind may end by itself
+_COURTESY = 0.5  # seconds in which what the handler left behind may end by itself
 _DRAIN = 2.0  # seconds for what is left in the pipes after that
 _INSIST = 1.0  # seconds between two kills of what does not die
 _LAST_TRIES = 5  # to write the end on a disk that is full

@@ -1,0 +1,1 @@
+"""Runs functions on Dask clusters: local, by address, or by the operator."""

@@ -1,0 +1,1 @@
+"""Runs functions as Kubernetes Jobs."""

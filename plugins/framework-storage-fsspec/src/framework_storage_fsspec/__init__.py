@@ -1,0 +1,1 @@
+"""Keeps artifacts in S3 and whatever else fsspec reaches."""
