@@ -22,6 +22,7 @@ from framework_run.uid import new_uid
 if TYPE_CHECKING:
     from framework.engine.session import Session
     from framework.sources import Loaded
+    from framework.storages import Storage
 
 __all__ = ["Planned", "RunRequest", "plan"]
 
@@ -57,7 +58,7 @@ def plan(session: Session, request: RunRequest) -> Planned:
     function = loaded.function
     _resolve(session, request, function)
     _check_params(request, function)
-    inputs = _inputs(session, request.inputs)
+    inputs = _inputs(session, request)
     run = run_document(request, function)
     document = _submission(session, request, loaded, run, inputs)
     submission = Submission(document=document, function=function, callable=request.function)
@@ -77,7 +78,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
         **document,
         "run": {**document["run"], "uid": run["metadata"]["uid"], "name": run["metadata"]["name"]},
         "params": run["spec"]["params"],
-        "inputs": _inputs(session, request.inputs) if request.inputs else {},
+        "inputs": _inputs(session, request) if request.inputs else {},
         "returns": request.returns,
         "labels": request.labels,
         "token": "",
@@ -110,12 +111,22 @@ def _resolve(session: Session, request: RunRequest, function: Function) -> None:
     function.kind = request.kind or function.kind
     function.metadata.project = check_name(request.project or session.settings.project, "a project")
     check_name(function.metadata.name, "a function")
-    defaults = session.database.project(function.metadata.project).get("spec", {}).get("defaults", {})
+    defaults = {} if _is_one_version(request.target) else _defaults(session, function.metadata.project)
     if request.overrides or defaults:
         _merge_spec(function, defaults, request.overrides)
     options_class = session.plugins.options_class(function.kind)
     function.spec.options = normal_options(function.spec.options, options_class)
     function.status.version = version_of(function, options_class)
+
+
+def _is_one_version(target: str) -> bool:
+    """Whether a target names a version by its hash: then it is run as it is, whatever has become of its project."""
+    return target.startswith("db://") and "@sha256:" in target
+
+
+def _defaults(session: Session, project: str) -> dict[str, Any]:
+    found: dict[str, Any] = session.database.project(project).get("spec", {}).get("defaults", {})
+    return found
 
 
 def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
@@ -149,21 +160,23 @@ def _check_params(request: RunRequest, function: Function) -> None:
         raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
 
 
-def _inputs(session: Session, inputs: dict[str, str]) -> dict[str, dict[str, str]]:
+def _inputs(session: Session, request: RunRequest) -> dict[str, dict[str, str]]:
     """Where each input is on this machine.
 
     Raises:
         UsageError: One is not there.
     """
-    return {name: {"path": str(_input(session, name, place)), "uri": place} for name, place in inputs.items()}
+    folder = Path(request.folder).absolute()
+    inputs = request.inputs.items()
+    return {name: {"path": str(_input(session, name, place, folder)), "uri": place} for name, place in inputs}
 
 
-def _input(session: Session, name: str, place: str) -> Path:
+def _input(session: Session, name: str, place: str, folder: Path) -> Path:
     if place.startswith("store://"):
         from framework.engine.stored import fetch_artifact
 
         return fetch_artifact(session, place)
-    path = Path(place.removeprefix("file://")).expanduser().absolute()
+    path = folder / Path(place.removeprefix("file://")).expanduser()
     if not path.exists():
         raise UsageError(f"the input {name!r} is {place!r}, which is not there", advice="Check the path.")
     return path
@@ -182,10 +195,13 @@ def run_document(request: RunRequest, function: Function) -> Document:
     optional = {
         "handler": code.handler,
         "command": code.command,
+        "raw": request.raw,
         "inputs": request.inputs,
         "returns": request.returns,
         "artifact_path": request.artifact_path or function.spec.storage.artifact_path,
         "timeouts": request.timeouts,
+        "resources": request.resources,
+        "retry": request.retry,
         "parent": request.parent,
     }
     spec.update({name: value for name, value in optional.items() if value})
@@ -224,11 +240,11 @@ def _submission(
         "raw": request.raw,
         "inputs": inputs,
         "returns": request.returns,
-        "env": _environment_variables(function),
-        "workdir": str(Path(code.workdir).absolute()) if code.workdir else None,
+        "env": _environment_variables(function, Path(request.folder)),
+        "workdir": _workdir(session, request, function),
         "requirements": function.spec.environment.requirements,
         "labels": metadata.get("labels", {}),
-        "artifacts": {"storage": session.storage_at(run["spec"].get("artifact_path", "")).runner()},
+        "artifacts": {"storage": _storage(session, request, run).runner()},
         "wrappers": [],
         "token": secrets.token_hex(8),
         "heartbeat": None,
@@ -247,11 +263,28 @@ def _main_file(function: Function) -> str | None:
     return next((name for name in names if name in function.spec.code.files), None)
 
 
-def _environment_variables(function: Function) -> dict[str, str]:
+def _storage(session: Session, request: RunRequest, run: Document) -> Storage:
+    place = run["spec"].get("artifact_path", "")
+    if request.folder and place and "://" not in place:
+        place = str(Path(request.folder) / Path(place).expanduser())
+    return session.storage_at(place)
+
+
+def _workdir(session: Session, request: RunRequest, function: Function) -> str | None:
+    """Where the run works; None for where it is started, or for what the kind has for it."""
+    named = function.spec.code.workdir
+    if named:
+        return str((Path(request.folder) / named).absolute())
+    kind = session.plugins.runtimes().get(function.kind) if request.folder else None
+    shares_files = kind is not None and "process" in kind.item.capabilities
+    return request.folder if shares_files and Path(request.folder).is_dir() else None
+
+
+def _environment_variables(function: Function, folder: Path) -> dict[str, str]:
     needs = function.spec.environment
     variables: dict[str, str] = {}
     if needs.env_from_file:
-        path = Path(needs.env_from_file)
+        path = folder / needs.env_from_file
         if not path.is_file():
             raise UsageError(f"spec.environment.env_from_file is {str(path)!r}, which is not there", advice="Check it.")
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -26,11 +26,14 @@ class RunRequest:
         labels: Labels of the run.
         kind: The kind of runtime; the function's unless told.
         overrides: A part of the spec, merged over the function's.
-        timeouts: Limits of time in seconds: run, grace.
+        timeouts: Limits of time in seconds, merged over the function's: pending, image_pull, run, grace.
+        resources: Requests and limits of this run only, merged over the function's; they enter no version.
+        retry: How this run is repeated, merged over the function's ``life.retry``; likewise.
         artifact_path: Where artifacts go: a URL or a folder.
         inline: Whether it runs in this process.
         pdb: Whether it stops in the debugger where it fails; implies ``inline``.
         parent: The uid of the run that opens it.
+        folder: Where it is asked for, and relative paths are meant from; the present folder unless told.
     """
 
     target: str = ""
@@ -47,7 +50,10 @@ class RunRequest:
     kind: str = ""
     overrides: dict[str, Any] = Factory(dict)
     timeouts: dict[str, float] = Factory(dict)
+    resources: dict[str, dict[str, Any]] = Factory(dict)
+    retry: dict[str, Any] = Factory(dict)
     artifact_path: str = ""
     inline: bool = False
     pdb: bool = False
     parent: str = ""
+    folder: str = ""

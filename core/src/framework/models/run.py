@@ -28,10 +28,13 @@ class RunSpec:
     handler: str = ""
     command: list[str] = Factory(list)
     params: dict[str, Any] = Factory(dict)
+    raw: list[str] = Factory(list)  # which of them are text, read by their annotation when the run begins
     inputs: dict[str, str] = Factory(dict)  # name to path or URI
     returns: list[str] = Factory(list)
     artifact_path: str = ""
     timeouts: dict[str, float] = Factory(dict)
+    resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits of this run only
+    retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
     parent: str = ""  # uid of the run that opened this one
 
 
