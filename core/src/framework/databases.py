@@ -219,3 +219,25 @@ class Database(ABC):
     @abstractmethod
     def projects(self) -> list[Document]:
         """Every project, by name."""
+
+    # Contents
+
+    @abstractmethod
+    def put_content(self, content: bytes) -> str:
+        """Keep bytes that many runs share, such as a list of packages or a patch; the same bytes twice are one.
+
+        Returns:
+            ``sha256:…`` of the bytes.
+        """
+
+    @abstractmethod
+    def content(self, digest: str) -> bytes:
+        """The bytes of a digest.
+
+        Raises:
+            NotFound: They are not kept.
+        """
+
+    @abstractmethod
+    def contents(self) -> list[str]:
+        """The digests of everything that is kept so, in their order."""

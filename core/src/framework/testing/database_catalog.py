@@ -165,6 +165,17 @@ class CatalogSuite(DatabaseBed):
         assert database.project("vision")["spec"] == {}
         assert [each["metadata"]["name"] for each in database.projects()] == ["default", "vision"]
 
+    def test_contents_are_kept_once_under_their_digest(self, database: Database, reopen: Reopen) -> None:
+        contents = [b"", b"numpy==2.1.0\n", bytes(range(256)) * 4096]
+        digests = [database.put_content(content) for content in contents]
+        assert [database.put_content(content) for content in contents] == digests
+        assert digests[0] == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        other = reopen()
+        assert [other.content(digest) for digest in digests] == contents
+        assert other.contents() == sorted(digests)
+        with pytest.raises(NotFound):
+            other.content("sha256:" + "0" * 64)
+
 
 def _named(function: Document) -> tuple[str, str, str]:
     metadata = function["metadata"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from framework.databases import ActiveRun, Database, Document, LogChunk, RunQuery
 from framework.errors import DatabaseError
 from framework.runtimes import Cursor, Handle
-from framework_db_sql import artifacts, functions, projects
+from framework_db_sql import artifacts, contents, functions, projects
 from framework_db_sql.engine import Engine
 from framework_db_sql.logs import read_log
 from framework_db_sql.points import read_points
@@ -135,6 +135,18 @@ class SqlDatabase(Database):
     def projects(self) -> list[Document]:
         """Every project, by name."""
         return projects.all_projects(self._engine)
+
+    def put_content(self, content: bytes) -> str:
+        """Keep bytes that many runs share, once."""
+        return contents.put_content(self._engine, content)
+
+    def content(self, digest: str) -> bytes:
+        """The bytes of a digest."""
+        return contents.one_content(self._engine, digest)
+
+    def contents(self) -> list[str]:
+        """The digests of all that is kept."""
+        return contents.all_contents(self._engine)
 
 
 def _engine(url: str) -> Engine:

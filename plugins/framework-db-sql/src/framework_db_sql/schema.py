@@ -43,6 +43,7 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
             version {text} NOT NULL, PRIMARY KEY (project, name, tag))""",
         "CREATE TABLE projects (name {text} PRIMARY KEY, doc {text} NOT NULL)",
     ),
+    ("CREATE TABLE contents (digest {text} PRIMARY KEY, data {blob} NOT NULL)",),
 ]
 
 
