@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import Any
+from typing import Any, Protocol
 
 from framework_run import frames
 from framework_run.eventfile import EventFile
@@ -91,14 +91,29 @@ class FileCarrier:
         self._file.close()
 
 
-Carrier = FileCarrier | FrameCarrier
+class Carrier(Protocol):
+    """A way back of events."""
+
+    def write(self, event: Event) -> None:
+        """Deliver one event.
+
+        Raises:
+            OSError: It could not be delivered.
+        """
+
+    def flush(self) -> None:
+        """Let who follows know of what was written."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 def open_carrier(carrier: dict[str, Any], token: str) -> Carrier:
     """The carrier that a submission names.
 
     Args:
-        carrier: ``{"type": "file", "path": …, "wake_fd": …}`` or ``{"type": "frames"}``.
+        carrier: ``{"type": "file", "path": …, "wake_fd": …}`` or ``{"type": "frames"}``, whose other
+            parts are for `framework_run.digest` and `framework_run.loglimit`.
         token: The submission's token.
 
     Raises:

@@ -8,13 +8,17 @@ import select
 import signal
 import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from framework_run import ends, frames, launch, limits, peaks, processes
 from framework_run.carriers import Carrier
 from framework_run.events import KINDS, Event, Producer
 from framework_run.output import Output
 from framework_run.signals import Requests
+
+if TYPE_CHECKING:
+    from framework_run.loglimit import Line, LogLimit
 
 _READ = 65_536  # bytes of one read of a pipe: all that it holds
 _COURTESY = 0.5  # seconds in which what the handler left behind may end by itself
@@ -40,7 +44,7 @@ class Watcher:
     def __init__(self, submission: dict[str, Any], carrier: Carrier, requests: Requests) -> None:
         timeouts = submission.get("timeouts") or {}
         self.submission = submission
-        self.carrier = carrier
+        self.carrier, self.log_limit = _as_asked(carrier, submission["carrier"])
         self.requests = requests
         self.producer = Producer(submission["run"])
         self.is_command = submission["code"].get("command") is not None
@@ -66,6 +70,31 @@ class Watcher:
         Raises:
             CarrierError: It could not be delivered.
         """
+        if kind == "log" and self.log_limit:
+            self._limited(self.log_limit, (data, child, time.time() if at is None else at))
+        else:
+            self._deliver(kind, data, child, at)
+
+    def _limited(self, limit: LogLimit, line: Line) -> None:
+        """Deliver of a log event what goes out now; that the rest is held back is said once."""
+        was_holding = limit.is_holding
+        for part in limit.feed(line):
+            self._deliver("log", *part)
+        if limit.is_holding and not was_holding:
+            text = f"The log is over {limit.first:,} bytes: of the rest, the last {limit.last:,} follow at the end.\n"
+            self._deliver("log", {"stream": "system", "text": text})
+
+    def _release(self) -> None:
+        """Say the end of a log that was held back, and what was left out before it."""
+        if self.log_limit is None:
+            return
+        dropped, held = self.log_limit.release()
+        if dropped:
+            self._deliver("dropped", dropped)
+        for line in held:
+            self._deliver("log", *line)
+
+    def _deliver(self, kind: str, data: dict[str, Any], child: str | None = None, at: float | None = None) -> None:
         try:
             self.carrier.write(self.producer.event(kind, data, child=child, at=at))
         except OSError as error:
@@ -99,6 +128,8 @@ class Watcher:
 
     def finish(self, end: ends.Ending) -> bool:
         """Write the end; whether that was possible."""
+        with suppress(CarrierError):  # the end is tried all the same
+            self._release()
         facts = {"exit_code": None, "signal": None, "traceback": "", "peak": self.usage}
         event = self.producer.event("end", {**facts, **end})
         tries = 0
@@ -291,3 +322,17 @@ class Watcher:
         if end.get("exit_code") is None:
             return {**end, "exit_code": os.WEXITSTATUS(status)}
         return end
+
+
+def _as_asked(carrier: Carrier, options: dict[str, Any]) -> tuple[Carrier, LogLimit | None]:
+    """The carrier with what the submission asks of it besides: a closing digest, a limit to the log."""
+    limit = None
+    if options.get("log"):
+        from framework_run.loglimit import LogLimit
+
+        limit = LogLimit(int(options["log"]["first"]), int(options["log"]["last"]))
+    if options.get("digest") or options.get("termination"):
+        from framework_run.digest import closing
+
+        carrier = closing(carrier, options)
+    return carrier, limit
