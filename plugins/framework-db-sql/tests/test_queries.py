@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from framework.testing.database_queries import QueriesSuite
-from framework_db_sql import facts, queries
+from framework_db_sql import queries, unsettled
 from framework_db_sql.database import SqlDatabase
 
 
 @pytest.fixture(params=[0, 5, 40], ids="probe {}".format, autouse=True)
 def low_probe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "PROBE", request.param)
-    monkeypatch.setattr(facts, "BATCH", 7)
+    monkeypatch.setattr(unsettled, "BATCH", 7)
 
 
 class TestSqliteWays(QueriesSuite):

@@ -8,10 +8,7 @@ from typing import Any, Final
 
 from framework.databases import Document
 from framework.models.causes import ENDED
-from framework_db_sql.facts import DIRTY
 
-ACTIVE: Final = 1
-"""The bit of ``pending`` that says that a run has no final end."""
 INSERT: Final = (
     "INSERT INTO runs (id, uid, revision, pending, project, name, state, kind, cause, function, parent, created,"
     " started, ended, handle, ledger, doc)"
@@ -30,7 +27,7 @@ def inserted(run: Document, ledger: str, handle: str | None) -> tuple[Any, ...]:
     metadata, spec, status = run["metadata"], run.get("spec", {}), run.get("status", {})
     return (
         metadata["uid"],
-        is_active(status) | DIRTY,
+        is_active(status),
         plain(metadata.get("project") or "default"),
         plain(metadata.get("name") or ""),
         status.get("state") or "created",
@@ -48,8 +45,8 @@ def inserted(run: Document, ledger: str, handle: str | None) -> tuple[Any, ...]:
 
 
 def is_active(status: dict[str, Any]) -> int:
-    """`ACTIVE` for a run without a final end, else 0."""
-    return 0 if status.get("state") in ENDED and not status.get("provisional") else ACTIVE
+    """1 for a run without a final end, else 0: the column ``pending``."""
+    return 0 if status.get("state") in ENDED and not status.get("provisional") else 1
 
 
 def created_of(run: Document) -> float:

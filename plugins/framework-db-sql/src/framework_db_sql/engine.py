@@ -142,6 +142,7 @@ class Engine(ABC):
 
     words: ClassVar[Mapping[str, str]]  # what the two call differently, for the schema
     lock_rows: ClassVar[str] = ""  # what a select says that is to hold its rows until the end of the transaction
+    lock_runs: ClassVar[str] = ""  # likewise, of the rows of ``runs AS r`` alone
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,8 +1,6 @@
 """Facts: what a run can be asked for by, as narrow rows (key, value, run).
 
-They are derived from the documents and may lag behind: a run's row says so, and whoever queries writes what is missing
-first, as does who has written many runs. So a run costs nothing for them while it is written, and their index is
-written in large, sorted pieces.
+They are derived from the documents and may lag behind (`framework_db_sql.unsettled`).
 
 A value is bytes whose order is the order of the values: a tag for the type, then numbers as flipped IEEE 754 doubles
 and text as UTF-8. Thus one column holds every type, and both engines compare it alike.
@@ -11,21 +9,15 @@ and text as UTF-8. Thus one column holds every type, and both engines compare it
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from framework.conditions import MISSING, SECTIONS, section_of, value_of
 from framework.databases import Document
-from framework_db_sql.engine import Engine, Session
 from framework_run.numbers import decode
 
-BATCH: Final = 2_000
-"""Runs whose facts are written in one transaction, and how many a writer lets pile up."""
-DIRTY: Final = 2
-"""The bit of ``pending``, its highest, that says that a run's facts are not written."""
 COLUMNS: Final = ("project", "name", "state")
 """Fields that are both columns and facts."""
 USUAL: Final = {"project": "default", "state": "completed"}
@@ -37,9 +29,6 @@ TEXT_TO: Final = b"4"
 LONGEST: Final = 500  # bytes of a key or value; PostgreSQL indexes no more than 2,700
 
 _EXACT: Final = 2**53
-_DIRTY_RUNS: Final = "SELECT id, doc FROM runs WHERE pending > 0 AND pending >= 2 ORDER BY pending, id LIMIT ?"
-_INSERT: Final = "INSERT INTO facts (key, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_MARK: Final = "UPDATE runs SET pending = pending - 2, revision = revision + 1 WHERE id = ? AND pending >= 2"
 
 Fact = tuple[str, bytes]
 
@@ -77,34 +66,6 @@ def facts_of(run: Document) -> Iterator[Fact]:
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-
-
-def any_dirty(session: Session) -> bool:
-    """Whether there are runs whose facts are not written."""
-    found = session.execute("SELECT 1 FROM runs WHERE pending > 0 AND pending >= 2 LIMIT 1")
-    return found.fetchone() is not None
-
-
-def backlog(session: Session) -> int:
-    """How many there are, up to `BATCH`."""
-    counted = "SELECT count(*) FROM (SELECT 1 FROM runs WHERE pending > 0 AND pending >= 2 LIMIT ?) AS some_runs"
-    return int(session.execute(counted, (BATCH,)).fetchone()[0])
-
-
-def write_facts(engine: Engine, session: Session) -> int:
-    """Write the facts of up to `BATCH` runs; returns of how many."""
-    runs = session.execute(_DIRTY_RUNS + engine.lock_rows, (BATCH,)).fetchall()
-    rows = [(key, value, number) for number, text in runs for key, value in facts_of(json.loads(text))]
-    rows.sort()  # pages of the index are touched once each
-    session.executemany(_INSERT, rows)
-    session.executemany(_MARK, [(number,) for number, _ in runs])
-    return len(runs)
-
-
-def forget_facts(session: Session, number: int, facts: Iterable[Fact]) -> None:
-    """Remove a run's facts."""
-    rows = [(key, value, number) for key, value in facts]
-    session.executemany("DELETE FROM facts WHERE key = ? AND value = ? AND run = ?", rows)
 
 
 def _number(value: float) -> bytes | None:

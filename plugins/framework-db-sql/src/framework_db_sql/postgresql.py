@@ -41,6 +41,7 @@ class PostgresqlEngine(Engine):
         "number_to": r"'\x33'::bytea",
     }
     lock_rows: ClassVar[str] = " FOR UPDATE"
+    lock_runs: ClassVar[str] = " FOR UPDATE OF r"
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -20,8 +20,9 @@ from framework.conditions import FIELDS, MISSING, conditions_of, value_of
 from framework.databases import Condition, Document, RunQuery
 from framework_db_sql.dialects import DRIVER, RUNS, Dialect
 from framework_db_sql.engine import Engine, Session
-from framework_db_sql.facts import any_dirty, encode, key_of, write_facts
+from framework_db_sql.facts import encode, key_of
 from framework_db_sql.predicates import Predicate, Source, predicate
+from framework_db_sql.unsettled import any_dirty, write_facts
 
 PROBE: Final = 5_000
 """Matches beyond which a condition is not rare."""

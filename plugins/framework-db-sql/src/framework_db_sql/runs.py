@@ -11,18 +11,19 @@ from framework.engine.apply import Ledger, Merged, merge
 from framework.errors import Ambiguous
 from framework.runtimes import Cursor, Handle
 from framework_db_sql.artifacts import keep_artifacts
-from framework_db_sql.columns import ACTIVE, INSERT, UPDATE, dumps, inserted, is_active
+from framework_db_sql.columns import INSERT, UPDATE, dumps, inserted, is_active
 from framework_db_sql.engine import Engine, Session
-from framework_db_sql.facts import BATCH, DIRTY, backlog, facts_of, forget_facts, write_facts
+from framework_db_sql.facts import facts_of
 from framework_db_sql.logs import keep_log
 from framework_db_sql.lookup import missing
 from framework_db_sql.points import keep_points
+from framework_db_sql.unsettled import BATCH, backlog, forget_facts, is_dirty, note, write_facts
 from framework_run.events import Event
 
 _RECENT: Final = 64  # runs whose last state a process remembers
 _SELECT: Final = "SELECT id, revision, pending, doc, ledger FROM runs WHERE uid = ?"
 _FOLLOWED: Final = "SELECT uid, doc, handle, cursor FROM runs WHERE "
-_BESIDE: Final = ("log", "points")  # tables that a run's rows go from with it
+_BESIDE: Final = ("log", "points", "unsettled")  # tables that a run's rows go from with it
 
 
 class _Known(NamedTuple):
@@ -30,7 +31,8 @@ class _Known(NamedTuple):
 
     id: int
     revision: int
-    pending: int
+    active: bool
+    dirty: bool
     doc: str
     ledger: Ledger
 
@@ -57,7 +59,7 @@ class Runs:
         with self._engine.writing() as session:
             number = _insert(session, row)
         if number is not None:
-            self._remember(row[0], _Known(number, 1, row[1], row[-1], {}))
+            self._remember(row[0], _Known(number, 1, bool(row[1]), dirty=True, doc=row[-1], ledger={}))
 
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep a run's handle."""
@@ -82,7 +84,7 @@ class Runs:
                     raise AssertionError(f"the row of run {uid} changed while it was locked")
                 for child in merged.children:
                     _keep_child(session, child)
-        if now.pending & ACTIVE:
+        if now.active:
             self._remember(uid, now)
         else:
             self._count_ended()
@@ -104,9 +106,9 @@ class Runs:
     def active(self, kind: str | None) -> list[ActiveRun]:
         """Runs without a final end; not those that another run has opened, because they end with it."""
         also, arguments = ("", []) if kind is None else (" AND kind = ?", [kind])
-        where = f"pending > 0 AND pending IN (?, ?) AND parent = ''{also} ORDER BY id"
+        where = f"id IN (SELECT run FROM unsettled) AND pending = 1 AND parent = ''{also} ORDER BY id"  # noqa: S608
         with self._engine.reading() as session:
-            rows = session.execute(_FOLLOWED + where, [ACTIVE, ACTIVE | DIRTY, *arguments]).fetchall()
+            rows = session.execute(_FOLLOWED + where, arguments).fetchall()
         return [_followed(row) for row in rows]
 
     def active_one(self, uid: str) -> ActiveRun:
@@ -132,9 +134,9 @@ class Runs:
                     child
                     for (child,) in session.execute("SELECT uid FROM runs WHERE parent = ? AND parent <> ''", (uid,))
                 ]
-                number, _, pending, doc, _ = row
-                if not pending & DIRTY:
-                    forget_facts(session, number, list(facts_of(json.loads(doc))))
+                number, _, _, doc, _ = row
+                if not is_dirty(session, number):
+                    forget_facts(session, number, facts_of(json.loads(doc)))
                 for table in _BESIDE:
                     session.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608  a constant
                 session.execute("DELETE FROM runs WHERE id = ?", (number,))
@@ -145,8 +147,7 @@ class Runs:
         row = session.execute(_SELECT + self._engine.lock_rows, (uid,)).fetchone()
         if row is None:
             raise missing(uid)
-        number, revision, pending, doc, ledger = row
-        return _Known(number, revision, pending, doc, json.loads(ledger))
+        return _known(session, row)
 
     def _remember(self, uid: str, known: _Known) -> None:
         self._recent[uid] = known
@@ -165,6 +166,11 @@ class Runs:
                 write_facts(self._engine, session)
 
 
+def _known(session: Session, row: tuple[Any, ...]) -> _Known:
+    number, revision, pending, doc, ledger = row
+    return _Known(number, revision, bool(pending), is_dirty(session, number), doc, json.loads(ledger))
+
+
 def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
     """Insert a row under the first free id from its microsecond on; None where its uid is there already."""
     number = int(row[9] * 1_000_000)
@@ -173,6 +179,7 @@ def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
             return None
         taken = "SELECT max(id) FROM runs WHERE id >= ? AND id < ?"
         number = session.execute(taken, (number, number + 1_000_000)).fetchone()[0] + 1
+    note(session, number, active=bool(row[1]), dirty=True)
     return number
 
 
@@ -196,19 +203,21 @@ def _find(session: Session, uid: str) -> tuple[Document, Ledger] | None:
 def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | None) -> _Known | None:
     """Write what a merge came to; None, and nothing written, where the row is of another revision."""
     status, doc = merged.document.get("status", {}), dumps(merged.document)
-    old = [] if known.pending & DIRTY else list(facts_of(json.loads(known.doc)))
-    stale = bool(old) and old != list(facts_of(merged.document))
-    pending = is_active(status) | (DIRTY if stale else known.pending & DIRTY)
+    old = [] if known.dirty else list(facts_of(json.loads(known.doc)))
+    stale = not known.dirty and old != list(facts_of(merged.document))
+    active, dirty = bool(is_active(status)), known.dirty or stale
     state, cause = status.get("state") or "created", status.get("cause")
-    written = (pending, state, cause, status.get("started"), status.get("ended"), dumps(merged.ledger), doc)
+    written = (int(active), state, cause, status.get("started"), status.get("ended"), dumps(merged.ledger), doc)
     if session.execute(UPDATE, (*written, known.id, known.revision)).rowcount == 0:
         return None
     if stale:
         forget_facts(session, known.id, old)
+    if not known.dirty:
+        note(session, known.id, active=active, dirty=dirty)
     if cursor is not None:
         session.execute("UPDATE runs SET cursor = ? WHERE id = ?", (dumps(cursor), known.id))
     _keep_beside(session, known.id, merged)
-    return _Known(known.id, known.revision + 1, pending, doc, merged.ledger)
+    return _Known(known.id, known.revision + 1, active, dirty, doc, merged.ledger)
 
 
 def _keep_beside(session: Session, number: int, merged: Merged) -> None:
@@ -227,8 +236,7 @@ def _keep_child(session: Session, merged: Merged) -> None:
     if number is not None:
         _keep_beside(session, number, merged)
         return
-    number, revision, pending, doc, ledger = session.execute(_SELECT, (row[0],)).fetchone()
-    _change(session, _Known(number, revision, pending, doc, json.loads(ledger)), merged, None)
+    _change(session, _known(session, session.execute(_SELECT, (row[0],)).fetchone()), merged, None)
 
 
 def _followed(row: tuple[Any, ...]) -> ActiveRun:

@@ -2,7 +2,7 @@
 
 A migration that was released is never changed; the next one is added behind it. ``{words}`` are what the two engines
 call differently. Facts are derived from the runs' documents: a migration that changes how `framework_db_sql.facts`
-writes them has to empty ``facts`` and to set bit 2 of every run's ``pending``.
+writes them has to empty ``facts`` and to put every run into ``unsettled`` as dirty.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from framework_db_sql.engine import Engine, Session
 MIGRATIONS: Final[list[tuple[str, ...]]] = [
     (
         # id: microseconds of the creation, so that the order of the rows is the order of time
-        # pending: bit 1 while there is no final end, bit 2 while its facts are not written
+        # pending: 1 while there is no final end (in this schema 2 more while its facts are not written)
         """CREATE TABLE runs (id {integer} PRIMARY KEY, uid {text} NOT NULL, revision {integer} NOT NULL,
             pending {integer} NOT NULL, project {text} NOT NULL, name {text} NOT NULL, state {text} NOT NULL,
             kind {text} NOT NULL, cause {text}, function {text} NOT NULL, parent {text} NOT NULL,
@@ -44,6 +44,13 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
         "CREATE TABLE projects (name {text} PRIMARY KEY, doc {text} NOT NULL)",
     ),
     ("CREATE TABLE contents (digest {text} PRIMARY KEY, data {blob} NOT NULL)",),
+    (
+        # a row for each run that has no final end, or whose facts are not written (dirty): an end changes no index
+        "CREATE TABLE unsettled (run {integer} PRIMARY KEY, dirty {integer} NOT NULL)",
+        "INSERT INTO unsettled SELECT id, pending / 2 FROM runs WHERE pending > 0",
+        "UPDATE runs SET pending = pending - 2 WHERE pending >= 2",
+        "DROP INDEX runs_pending",
+    ),
 ]
 
 
