@@ -52,6 +52,10 @@ class RunQuery:
     offset: int = 0
 
 
+Mark = tuple[int, int, int, int]
+"""Which event a part of a chunk came with: iteration, rank, number, and how much of the chunk it is."""
+
+
 @frozen(kw_only=True)
 class LogChunk:
     """A piece of a run's output, as the bytes that were written."""
@@ -61,6 +65,19 @@ class LogChunk:
     stream: str
     time: float
     data: bytes
+    marks: tuple[Mark, ...] = ()  # in bytes; a merge tells by them what the other side has
+
+
+@frozen(kw_only=True)
+class MetricChunk:
+    """Points of a metric: columns of equal length."""
+
+    attempt: int
+    key: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    times: Sequence[float]
+    marks: tuple[Mark, ...] = ()  # in points, as those of a `LogChunk`
 
 
 @define(kw_only=True)

@@ -63,8 +63,8 @@ def test_nothing_is_given_twice_to_log_and_metrics() -> None:
     first = merge(document(), {}, story())
     again = merge(first.document, first.ledger, story())
     assert [chunk.data for chunk in first.log] == [b"hello\n"]
-    assert len(first.points) == 2
-    assert (again.log, again.points) == ([], [])
+    assert [list(chunk.values) for chunk in first.metrics] == [[2.0, 1.0]]
+    assert (again.log, again.metrics) == ([], [])
 
 
 def test_a_late_state_does_not_undo_the_end() -> None:

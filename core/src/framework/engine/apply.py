@@ -12,27 +12,26 @@ from typing import Any
 
 from attrs import Factory, define
 
-from framework.databases import Document, LogChunk
+from framework.databases import Document, LogChunk, Mark, MetricChunk
 from framework.engine.ending import settle
 from framework.engine.numbering import admit
 from framework_run.events import Event
 
 Ledger = dict[str, Any]
 Found = tuple[Document, Ledger]
-Point = tuple[int, str, int, float, float]
 
 
 @define
 class Merged:
     """What a batch of events comes to.
 
-    ``points`` are (attempt, key, step, value, time). ``children`` are runs that the handler opened, changed or new.
+    ``children`` are runs that the handler opened, changed or new.
     """
 
     document: Document
     ledger: Ledger
     log: list[LogChunk] = Factory(list)
-    points: list[Point] = Factory(list)
+    metrics: list[MetricChunk] = Factory(list)
     artifacts: list[Document] = Factory(list)
     children: list[Merged] = Factory(list)
 
@@ -105,9 +104,18 @@ def _log(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
     data = event["data"]
     content = str(data["text"]).encode("utf-8", "surrogateescape")
     chunk = LogChunk(
-        attempt=event["attempt"], rank=event["rank"], stream=data["stream"], time=event["time"], data=content
+        attempt=event["attempt"],
+        rank=event["rank"],
+        stream=data["stream"],
+        time=event["time"],
+        data=content,
+        marks=(_mark(event, len(content)),),
     )
     merged.log.append(chunk)
+
+
+def _mark(event: Event, size: int) -> Mark:
+    return event["iteration"], event["rank"], event["seq"], size
 
 
 def _result(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -120,8 +128,17 @@ def _metric(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 
     data = event["data"]
     values = [decode(value) for value in data["values"]]
-    points = zip(data["steps"], values, data["times"], strict=True)
-    merged.points += [(event["attempt"], data["key"], step, value, time) for step, value, time in points]
+    if not len(data["steps"]) == len(values) == len(data["times"]):
+        raise ValueError(f"the columns of the metric {data['key']!r} are of unequal length")
+    chunk = MetricChunk(
+        attempt=event["attempt"],
+        key=data["key"],
+        steps=data["steps"],
+        values=values,
+        times=data["times"],
+        marks=(_mark(event, len(values)),),
+    )
+    merged.metrics.append(chunk)
     if data["values"]:
         _keep(attempt["metrics"], {data["key"]: data["values"][-1]}, event["seq"])
 

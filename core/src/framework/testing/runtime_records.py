@@ -151,7 +151,12 @@ class RecordsSuite(RuntimeCase):
             " for step in range(5000): c.log_metric('loss', 1 / (step + 1), step=step)\n"
         )
         ran = run(code)
-        points = [(step, value) for _, key, step, value, _ in ran.merged.points if key == "loss"]
+        points = [
+            point
+            for chunk in ran.merged.metrics
+            if chunk.key == "loss"
+            for point in zip(chunk.steps, chunk.values, strict=True)
+        ]
         assert points == [(step, 1 / (step + 1)) for step in range(5000)]
         assert ran.status["metrics"] == {"loss": 1 / 5000}
 

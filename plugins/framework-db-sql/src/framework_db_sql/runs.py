@@ -223,8 +223,8 @@ def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | No
 def _keep_beside(session: Session, number: int, merged: Merged) -> None:
     if merged.log:
         keep_log(session, number, merged.log)
-    if merged.points:
-        keep_points(session, number, merged.points)
+    if merged.metrics:
+        keep_points(session, number, merged.metrics)
     if merged.artifacts:
         keep_artifacts(session, merged.artifacts)
 

@@ -51,6 +51,10 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
         "UPDATE runs SET pending = pending - 2 WHERE pending >= 2",
         "DROP INDEX runs_pending",
     ),
+    (  # which events a row came with, so that two databases can be merged without saying anything twice
+        "ALTER TABLE log ADD COLUMN marks {text}",
+        "ALTER TABLE points ADD COLUMN marks {text}",
+    ),
 ]
 
 
