@@ -113,6 +113,11 @@ class Database(ABC):
     def create_run(self, run: Document, *, handle: Handle | None = None) -> None:
         """Insert a run's document. A uid that is there already is left as it is."""
 
+    def create_runs(self, runs: Sequence[Document]) -> None:
+        """Insert many runs' documents, without handles; in one transaction where the database can."""
+        for run in runs:
+            self.create_run(run)
+
     @abstractmethod
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep what `Runtime.submit` returned."""
@@ -131,6 +136,19 @@ class Database(ABC):
         Raises:
             NotFound: There is no such run.
         """
+
+    def apply_all(self, batches: Mapping[str, Sequence[Event]]) -> dict[str, Document]:
+        """As `apply`, for many runs at once: their uids and the events of each.
+
+        It need not be on the disk when this returns; the next durable `apply` brings it there, too.
+
+        Returns:
+            The documents afterwards by uid.
+
+        Raises:
+            NotFound: There is no such run. What became of the others is not told, and giving it again does no harm.
+        """
+        return {uid: self.apply(uid, events) for uid, events in batches.items()}
 
     @abstractmethod
     def run(self, uid: str) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import Factory, define, frozen
@@ -43,10 +43,12 @@ class Observation:
 
     ``alive`` is None where it cannot be told now (no connection): nothing is concluded from that.
     ``end`` is the end that the backend's own evidence suggests (state, cause, message, advice), provisional.
+    ``ends`` are those of the items of a map, by their uid; ``end`` holds for the items that it does not name.
     """
 
     alive: bool | None
     end: Mapping[str, Any] | None = None
+    ends: Mapping[str, Mapping[str, Any]] = Factory(dict)
 
 
 @frozen(kw_only=True)
@@ -100,6 +102,22 @@ class Runtime(ABC):
         Raises:
             BackendError: It was not started; nothing is left behind.
         """
+
+    def map(self, submissions: Sequence[Submission], parallelism: int) -> Handle:
+        """Start many runs of one function as one, at most ``parallelism`` at once (0: as many as there is room for).
+
+        Only for kinds with the capability ``map``; for the others the engine starts one run after another. Each
+        submission has a uid of its own, and its ``record`` names the run that maps as ``spec.parent``. The handle
+        stands for all: `follow` gives the events of any, told apart by ``event["run"]``, `observe` may tell the end
+        of each, `cancel` and `cleanup` are for all. The sequence makes a submission when it is asked for one, so that
+        many need little memory.
+
+        Raises:
+            BackendError: They were not started; nothing is left behind.
+        """
+        from framework.errors import CapabilityMissing
+
+        raise CapabilityMissing(f"{type(self).__name__} cannot start {len(submissions)} runs as one (at {parallelism})")
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
         """The documents and handles of runs that were started from here and not cleaned up yet; none unless told.

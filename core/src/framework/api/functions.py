@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from attrs import evolve
@@ -20,9 +20,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Decorated(Protocol[P, R_co]):
-    """What the decorator gives: the function itself, with two attributes more."""
+    """What the decorator gives: the function itself, with three attributes more."""
 
     run: Callable[..., TrackedRun]
+    map: Callable[..., TrackedRun]
     runnable: RunnableFunction
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -89,6 +90,60 @@ class RunnableFunction:
         )
         return self._inline(request, check=check) if request.inline else _apart(request, watch=watch, check=check)
 
+    def map(  # noqa: PLR0913  one argument a part of the request
+        self,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        parallelism: int = 0,
+        params: dict[str, Any] | None = None,
+        inputs: dict[str, str] | None = None,
+        returns: Sequence[str] = (),
+        name: str = "",
+        project: str = "",
+        labels: dict[str, str] | None = None,
+        kind: str = "",
+        watch: bool = True,
+        check: bool = True,
+    ) -> TrackedRun:
+        """Run it once for each item, some at once; each item is a run of its own below the one that is returned.
+
+        Args:
+            items: The parameters of each.
+            parallelism: How many run at once, at most; 0 for as many as there is room for.
+            params: Parameters that all have in common; an item's own win.
+            inputs: Paths or URIs by parameter name, the same for all.
+            returns: What returned values are called.
+            name: The runs' name; the function's unless told.
+            project: The project; the setting unless told.
+            labels: Labels of the runs.
+            kind: The kind of runtime.
+            watch: Whether to wait for the end.
+            check: Whether it raises when an item is not completed.
+
+        Returns:
+            The run that stands for all; `TrackedRun.children` are those of the items, in their order.
+
+        Raises:
+            ParameterError: The parameters of an item do not bind; nothing is started.
+            RunFailed: An item is not completed; the others have been run all the same.
+        """
+        from framework.engine.mapping import execute_map, plan_map
+        from framework.engine.session import current
+
+        request = evolve(
+            self._request,
+            params=params or {},
+            inputs=inputs or {},
+            returns=list(returns),
+            name=name or self._request.name,
+            project=project or self._request.project,
+            labels=labels or {},
+            kind=kind or self._request.kind,
+        )
+        session = current()
+        run = TrackedRun(session, execute_map(session, plan_map(session, request, items, parallelism), watch=watch))
+        return run.check() if check and watch else run
+
     def _inline(self, request: RunRequest, *, check: bool) -> TrackedRun:
         from framework.engine.inline import InlineRun
         from framework.engine.session import current
@@ -147,7 +202,7 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
         **spec: Parts of the spec, such as ``resources={"limits": {"memory": "2Gi"}}``.
 
     Returns:
-        The same function with the attributes ``run`` and ``runnable``, so that it stays a plain function; or a
+        The same function with the attributes ``run``, ``map`` and ``runnable``, so that it stays a plain function; or a
         `RunnableFunction`.
     """
     if target is None:
@@ -159,6 +214,7 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
     try:
         target.runnable = runnable
         target.run = runnable.run
+        target.map = runnable.map
     except AttributeError:
         return runnable  # a builtin or a bound method, which takes no attributes
     return target

@@ -93,6 +93,14 @@ class TrackedRun:
         pieces = self._session.database.log(self.uid)
         return b"".join(piece.data for piece in pieces).decode("utf-8", "replace")
 
+    @property
+    def children(self) -> list[TrackedRun]:
+        """The runs below it: the items of a map in their order, or those that its handler has opened."""
+        from framework.databases import RunQuery
+
+        found = self._session.database.runs(RunQuery(parent=self.uid, descending=False, limit=None))
+        return [TrackedRun(self._session, each) for each in found]
+
     def refresh(self) -> TrackedRun:
         """Look again."""
         from framework.engine.collect import collect

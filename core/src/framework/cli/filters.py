@@ -23,6 +23,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--where", multiple=True, metavar="CONDITION", help='Such as "results.accuracy > 0.9 and params.depth = 3".'
     ),
+    click.option(
+        "--parent", metavar="UID", help="Runs below this run: the items of a map, or what its handler opened."
+    ),
     click.option("--since", metavar="TIME", help="Created since then: 1h or 2d ago, or an ISO time."),
     click.option("--until", metavar="TIME", help="Created until then."),
     click.option(
@@ -54,6 +57,7 @@ def query(  # noqa: PLR0913  one argument an option
     label: tuple[str, ...],
     param: tuple[str, ...],
     where: tuple[str, ...],
+    parent: str | None,
     since: str | None,
     until: str | None,
     sort: str,
@@ -74,6 +78,7 @@ def query(  # noqa: PLR0913  one argument an option
         labels=key_values(label, "--label"),
         since=None if since is None else point_in_time(since),
         until=None if until is None else point_in_time(until),
+        parent=parent or "",
         conditions=[*_conditions(where), *_parameters(param)],
         order_by=field,
         descending=direction == "desc",

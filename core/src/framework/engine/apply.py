@@ -270,7 +270,7 @@ def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -
 def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: bool) -> dict[str, Any]:
     """The entry of ``status.attempts``."""
     begun = attempt.get("begun", {})
-    state = end.get("state", "running" if attempt["producers"] else "pending")
+    state = end.get("state", "running" if attempt["producers"] or begun else "pending")
     row: dict[str, Any] = {"number": number, "state": state}
     facts = {
         "cause": end.get("cause"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from framework.databases import ActiveRun
 from framework.engine import inline
 from framework.engine.execute import Follower
-from framework.errors import FrameworkError
+from framework.errors import FrameworkError, PluginError, UnknownKind
 from framework.models.causes import ENDED
 from framework_run import ends
 from framework_run.events import observed_end
@@ -56,12 +56,25 @@ def _bring(session: Session, run: ActiveRun) -> bool:
         return False
     if run.handle["kind"] == "inline":
         return _inline(session, run)
+    if run.document["spec"].get("map"):
+        return _map(session, run)
     try:
         runtime = session.runtime(run.handle["kind"])
     except FrameworkError:
         return False  # its plugin is not here: nothing is concluded from that
     follower = Follower(session, runtime, run.uid, run.handle, cursor=run.cursor)
     return follower.catch_up()["status"].get("state") in ENDED
+
+
+def _map(session: Session, run: ActiveRun) -> bool:
+    """Bring the items of a map up to date, and the map with them."""
+    from framework.engine import map_here, map_there
+
+    bring = map_here.bring if (run.handle or {})["kind"] == "map" else map_there.bring
+    try:
+        return bring(session, run)
+    except (PluginError, UnknownKind):
+        return False  # as in `_bring`
 
 
 def _inline(session: Session, run: ActiveRun) -> bool:

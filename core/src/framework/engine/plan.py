@@ -57,7 +57,7 @@ def plan(session: Session, request: RunRequest) -> Planned:
     loaded = _load(session, request)
     function = loaded.function
     _resolve(session, request, function)
-    _check_params(request, function)
+    check_params(request, function)
     inputs = _inputs(session, request)
     run = run_document(request, function)
     document = _submission(session, request, loaded, run, inputs)
@@ -138,7 +138,12 @@ def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[st
     function.spec = structure(spec, FunctionSpec, source="the spec")
 
 
-def _check_params(request: RunRequest, function: Function) -> None:
+def check_params(request: RunRequest, function: Function) -> None:
+    """Check parameters against the signature, as far as the code alone tells it.
+
+    Raises:
+        ParameterError: They do not bind.
+    """
     from framework_run.binding import check
     from framework_run.errors import BindingError
 

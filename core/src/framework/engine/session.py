@@ -80,6 +80,10 @@ class Session:
         handle = active.handle
         if handle is None or handle["kind"] == "inline":
             refuse_to_cancel(uid)
+        elif handle["kind"] == "map":
+            from framework.engine.map_here import ask_to_end
+
+            ask_to_end(self, active, grace)
         else:
             self.runtime(handle["kind"]).cancel(handle, grace)
 

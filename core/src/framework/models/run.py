@@ -36,6 +36,8 @@ class RunSpec:
     resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits of this run only
     retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
     parent: str = ""  # uid of the run that opened this one
+    iteration: int = 0  # which item of its parent's map it is, from 1
+    map: dict[str, int] = Factory(dict)  # of a run that maps its function over many items: items, parallelism
 
 
 @define(kw_only=True)

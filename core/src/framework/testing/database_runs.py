@@ -33,6 +33,39 @@ class RunsSuite(DatabaseBed):
         assert database.run(uid_of(run)) == run
         assert database.count_runs(RunQuery()) == 1
 
+    def test_many_runs_at_once_are_as_one_after_another(self, database: Database) -> None:
+        runs = [run_document(name=f"run-{number}", params={"n": number}) for number in range(50)]
+        database.create_run(runs[7])
+        database.create_runs(runs)
+        database.create_runs(runs[:3])
+        assert [database.run(uid_of(run)) for run in runs] == runs
+        assert database.count_runs(RunQuery()) == 50
+
+    def test_events_of_many_runs_at_once_are_as_one_after_another(self, database: Database) -> None:
+        runs, others = [[run_document(name="train") for _ in range(20)] for _ in range(2)]
+        database.create_runs([*runs, *others])
+        first = {uid_of(run): whole_run(run)[:3] for run in runs}
+        rest = {uid_of(run): whole_run(run) for run in runs}
+        database.apply_all(first)
+        documents = database.apply_all(rest)
+        assert documents == {uid_of(run): database.run(uid_of(run)) for run in runs}
+        for run, other in zip(runs, others, strict=True):
+            alone = database.apply(uid_of(other), whole_run(other))["status"]
+            assert documents[uid_of(run)]["status"]["results"] == alone["results"]
+            assert documents[uid_of(run)]["status"]["state"] == "completed"
+            assert b"".join(chunk.data for chunk in database.log(uid_of(run))) == b"".join(
+                chunk.data for chunk in database.log(uid_of(other))
+            )
+
+    def test_one_run_of_many_that_is_not_there_is_an_error(self, database: Database) -> None:
+        run, missing = run_document(), run_document()
+        database.create_run(run)
+        events = {uid_of(each): whole_run(each) for each in (run, missing)}
+        with pytest.raises(NotFound):
+            database.apply_all(events)
+        database.create_run(missing)
+        assert {each["status"]["state"] for each in database.apply_all(events).values()} == {"completed"}
+
     def test_what_the_caller_changes_later_is_not_kept(self, database: Database) -> None:
         run = run_document(params={"depth": 1})
         database.create_run(run)

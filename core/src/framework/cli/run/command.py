@@ -59,6 +59,8 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_how("--watch/--detach", default=True, help="Wait for the end and print the output, or print the uid and return.")
 @_how("--dry-run", is_flag=True, help="Print what would be sent and created; run nothing.")
 @_how("--json", "as_json", is_flag=True, help="Write the ended run to standard output, and nothing else.")
+@_how("--map", "items", metavar="FILE", help="Run it once for each line of a JSONL file of parameters; - is stdin.")
+@_how("--parallelism", type=click.IntRange(1), metavar="N", help="How many items of --map run at once, at most.")
 @_how("--pdb", is_flag=True, help="Run in this process, under the debugger when it fails.")
 @click.pass_context
 def run(ctx: click.Context, /, **given: Any) -> None:
@@ -80,6 +82,10 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     from framework.engine.session import current
 
     session = current()
+    if given["items"] is not None:
+        from framework.cli.run.mapping import run_map
+
+        ctx.exit(run_map(session, request(ctx, given), given))
     planned = plan(session, request(ctx, given))
     if given["dry_run"]:
         _show_plan(session, planned, as_json=given["as_json"])
@@ -160,7 +166,7 @@ def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
     from framework.engine.execute import execute
 
     live = Live(apart=as_json)
-    with _interrupts() as interrupts:
+    with interrupts() as seen:
         try:
             document = complete_run(execute(session, planned, on_event=live))
         finally:
@@ -172,13 +178,13 @@ def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
     if not as_json:
         following(*next_commands(document, short(session.database, document["metadata"]["uid"])))
     state = document["status"]["state"]
-    if state == "aborted" and interrupts:
+    if state == "aborted" and seen:
         return INTERRUPTED
     return 0 if state == "completed" else 1
 
 
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
+def interrupts() -> Iterator[list[int]]:
     """Collect the Ctrl-C's that are pressed inside, and let each raise KeyboardInterrupt as always."""
     seen: list[int] = []
 

@@ -34,8 +34,10 @@ _COLUMNS = (
 @json_option
 def list_runs(as_json: bool, **filters: Any) -> None:
     """List runs, the newest first."""
-    asked = query(**filters)
     database = collected().database
+    if filters["parent"]:
+        filters["parent"] = database.run(filters["parent"])["metadata"]["uid"]
+    asked = query(**filters)
     found = database.runs(asked)
     if as_json:
         write_json([complete_run(run) for run in found])

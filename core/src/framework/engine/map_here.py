@@ -1,0 +1,190 @@
+"""The map of a kind that has nothing better: this process starts one item after another, some at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.databases import RunQuery
+from framework.engine import inline
+from framework.engine.execute import Follower
+from framework.engine.map_ends import OPEN, conclude, progress, said
+from framework.errors import FrameworkError, UsageError
+from framework.home import live_dir
+from framework_run import ends
+from framework_run.events import observed_end
+
+if TYPE_CHECKING:
+    from framework.databases import ActiveRun, Document
+    from framework.engine.mapping import OnEvent, PlannedMap
+    from framework.engine.session import Session
+    from framework.runtimes import Handle
+
+_LOOK: Final = 0.1  # seconds between two looks at requests to end
+_SAY: Final = 0.5  # seconds between two records of the progress
+_GRACE: Final = 10.0  # seconds, as in a submission that says nothing
+
+
+class MapHere:
+    """A map whose items this process starts.
+
+    Args:
+        session: Where it is recorded.
+        planned: What is run.
+        on_event: Is told of each event, from several threads, one at a time.
+    """
+
+    def __init__(self, session: Session, planned: PlannedMap, on_event: OnEvent | None) -> None:
+        self._session = session
+        self._planned = planned
+        self._runtime = session.runtime(planned.base.function.kind)
+        self._tell = on_event
+        self._waiting = iter(range(len(planned.items)))
+        self._running: dict[str, Handle] = {}
+        self._lock = threading.Lock()
+        self._failure: BaseException | None = None
+        self._stop = False
+        self._asked = 0  # how often it was asked to end
+        self._done = self._failed = 0
+
+    def run(self) -> Document:
+        """Run every item; returns the document of the ended map."""
+        run = self._planned.run
+        self._session.database.create_run(
+            {**run, "status": {**run["status"], "state": "running"}}, handle=self._handle()
+        )
+        self._say("state", {"state": "running", "host": os.uname().nodename, "pid": os.getpid()})
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._width())]
+        for thread in threads:
+            thread.start()
+        self._see_through(threads)
+        _marker(self._session.home, self._planned.uid).unlink(missing_ok=True)
+        if self._failure is not None:
+            raise self._failure
+        document = conclude(self._session.database, run, aborted=bool(self._asked))
+        self._report(progress(run, self._done, self._failed))
+        return document
+
+    def _width(self) -> int:
+        return min(self._planned.parallelism or os.cpu_count() or 1, len(self._planned.items))
+
+    def _handle(self) -> Handle:
+        kind = self._planned.base.function.kind
+        return {**inline.handle(self._session.home), "kind": "map", "of": kind}
+
+    def _see_through(self, threads: list[threading.Thread]) -> None:
+        marker, said_at, shown = _marker(self._session.home, self._planned.uid), time.monotonic(), 0
+        while any(thread.is_alive() for thread in threads):
+            try:
+                for thread in threads:
+                    thread.join(_LOOK / len(threads))
+                if not self._asked and marker.exists():
+                    self._end(_grace_in(marker))
+                if self._done != shown and time.monotonic() - said_at > _SAY:
+                    said_at, shown = time.monotonic(), self._done
+                    self._progress()
+            except KeyboardInterrupt:
+                self._end(_GRACE if not self._asked else 0.0)
+
+    def _end(self, grace: float) -> None:
+        """Ask what runs to end, and start nothing more."""
+        self._asked += 1
+        self._stop = True
+        with self._lock:
+            running = list(self._running.values())
+        for handle in running:
+            self._runtime.cancel(handle, grace)
+
+    def _work(self) -> None:
+        """Start one item after another, until there is none."""
+        try:
+            while (index := self._next()) is not None:
+                self._item(index)
+        except BaseException as error:  # noqa: BLE001  it belongs to who waits for the threads
+            self._failure = self._failure or error
+            self._stop = True
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return None if self._stop else next(self._waiting, None)
+
+    def _item(self, index: int) -> None:
+        submission = self._planned.items[index]
+        record = submission.document["record"]
+        try:
+            handle = self._runtime.submit(submission)
+        except FrameworkError as error:
+            document = self._refused(record, error)
+        else:
+            self._session.database.create_run(record, handle=handle)
+            with self._lock:
+                self._running[submission.uid] = handle
+            if self._stop:  # it was asked to end while this was on its way
+                self._runtime.cancel(handle, _GRACE)
+            document = Follower(self._session, self._runtime, submission.uid, handle, self._report).follow()
+        with self._lock:
+            self._running.pop(submission.uid, None)
+            self._done += 1
+            self._failed += document["status"]["state"] != "completed"
+
+    def _refused(self, record: Document, error: FrameworkError) -> Document:
+        """An item that could not be started has a run that says so."""
+        self._session.database.create_run(record)
+        uid = record["metadata"]["uid"]
+        end = ends.backend(error.message, advice=error.advice)
+        return self._session.database.apply(uid, [observed_end({"uid": uid}, end)])
+
+    def _progress(self) -> None:
+        event = progress(self._planned.run, self._done, self._failed)
+        self._session.database.apply(self._planned.uid, [event])
+        self._report(event)
+
+    def _say(self, kind: str, data: dict[str, Any]) -> None:
+        event = said(self._planned.run, kind, data)
+        self._session.database.apply(self._planned.uid, [event])
+        self._report(event)
+
+    def _report(self, event: dict[str, Any]) -> None:
+        if self._tell is not None:
+            with self._lock:
+                self._tell(event)
+
+
+def ask_to_end(session: Session, run: ActiveRun, grace: float) -> None:
+    """Ask the process that maps to end its items, from another process."""
+    handle = run.handle or {}
+    if not inline.is_alive(handle):
+        raise UsageError(f"the process that maps {run.uid} is gone", advice="See: framework runs sync")
+    marker = _marker(session.home, run.uid)
+    marker.write_text(str(grace), encoding="ascii")
+
+
+def bring(session: Session, run: ActiveRun) -> bool:
+    """Bring a map up to date whose process is gone; whether it has ended."""
+    if inline.is_alive(run.handle or {}):
+        return False
+    runtime = session.runtime((run.handle or {})["of"])
+    is_open = False
+    for item in session.database.runs(RunQuery(parent=run.uid, states=OPEN, limit=None)):
+        active = session.database.active_run(item["metadata"]["uid"])
+        if active.handle is not None:
+            document = Follower(session, runtime, active.uid, active.handle, cursor=active.cursor).catch_up()
+            is_open |= document["status"]["state"] in OPEN
+    if not is_open:
+        conclude(session.database, run.document, why_missing="the process that mapped it is gone")
+    return not is_open
+
+
+def _marker(home: Path, uid: str) -> Path:
+    """The file by which another process asks a map to end."""
+    return live_dir(home) / f"{uid}.abort"
+
+
+def _grace_in(marker: Path) -> float:
+    try:
+        return float(marker.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return _GRACE

@@ -1,0 +1,160 @@
+"""The map of a kind that starts many runs as one: its events are told apart by run, and recorded by the batch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.databases import RunQuery
+from framework.engine.map_ends import OPEN, conclude, count, progress, said
+from framework.models.causes import ENDED
+from framework_run.events import Event, observed_end
+
+if TYPE_CHECKING:
+    from framework.databases import ActiveRun, Document
+    from framework.engine.mapping import OnEvent, PlannedMap
+    from framework.engine.session import Session
+    from framework.runtimes import Cursor, Handle, Runtime
+
+_SAY: Final = 0.5  # seconds between two records of progress and cursor
+_GRACE: Final = 10.0  # seconds, as in a submission that says nothing
+
+
+def start(session: Session, planned: PlannedMap) -> Handle:
+    """Start a map and record it with its items.
+
+    Raises:
+        BackendError: It was not started; nothing is recorded.
+    """
+    handle = session.runtime(planned.base.function.kind).map(planned.items, planned.parallelism)
+    run = planned.run
+    session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=handle)
+    for records in planned.items.records():
+        session.database.create_runs(records)
+    return handle
+
+
+class MapFollower:
+    """Brings the events of a map's items into the database as they come.
+
+    Args:
+        session: Where they are recorded.
+        runtime: The runtime of the map.
+        run: The document of the run that maps.
+        handle: Its handle.
+        on_event: Is told of each event after it has been recorded.
+        cursor: Where to begin.
+    """
+
+    def __init__(  # noqa: PLR0913  what one map takes
+        self,
+        session: Session,
+        runtime: Runtime,
+        run: Document,
+        handle: Handle,
+        on_event: OnEvent | None = None,
+        *,
+        cursor: Cursor | None = None,
+    ) -> None:
+        self._database = session.database
+        self._runtime = runtime
+        self._run = run
+        self._handle = handle
+        self._tell = on_event or _nobody
+        self._cursor: Cursor = cursor or {}
+        self._said_at = 0.0
+        self._interrupts = 0
+
+    @property
+    def _uid(self) -> str:
+        return str(self._run["metadata"]["uid"])
+
+    def follow(self) -> Document:
+        """Follow to the end; returns the ended map's document."""
+        while True:
+            try:
+                self._bring(wait=True)
+                if self.conclude():
+                    return self._database.run(self._uid)
+            except KeyboardInterrupt:
+                self._interrupts += 1
+                self._runtime.cancel(self._handle, _GRACE if self._interrupts == 1 else 0.0)
+
+    def catch_up(self) -> bool:
+        """Bring in what is there now; whether the map has ended."""
+        self._bring(wait=False)
+        return self.conclude()
+
+    def conclude(self) -> bool:
+        """Note the ends that only an observer can tell, and the map's own when all items have ended.
+
+        Returns:
+            Whether they have.
+        """
+        total = self._run["spec"]["map"]["items"]
+        if count(self._database, self._run, *ENDED) < total and not self._observe():
+            self._progress(self._cursor)
+            return False
+        document = conclude(self._database, self._run, aborted=self._is_aborted())
+        self._tell(said(document, "progress", document["status"]["progress"]))
+        self._runtime.cleanup(self._handle)
+        return True
+
+    def _is_aborted(self) -> bool:
+        return self._interrupts > 0 or count(self._database, self._run, "aborted") > 0
+
+    def _observe(self) -> bool:
+        """Ask the backend; whether the map is over by its word, and every item has an end."""
+        seen = self._runtime.observe(self._handle)
+        if seen.alive is not False:
+            return False
+        self._bring(wait=False)  # what was said between the last look and its death
+        for item in self._database.runs(RunQuery(parent=self._uid, states=OPEN, limit=None)):
+            uid = item["metadata"]["uid"]
+            end = seen.ends.get(uid, seen.end)
+            if end is not None:
+                self._apply({uid: [observed_end({"uid": uid, "attempt": _attempt(item)}, dict(end))]})
+        return count(self._database, self._run, *OPEN) == 0
+
+    def _bring(self, *, wait: bool) -> None:
+        for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
+            batches: dict[str, list[Event]] = {}
+            for event in events:
+                batches.setdefault(event["run"], []).append(event)
+            self._apply(batches)
+            self._cursor = cursor
+            if time.monotonic() - self._said_at > _SAY:
+                self._progress(cursor)
+            for event in events:
+                self._tell(event)
+
+    def _apply(self, batches: dict[str, list[Event]]) -> None:
+        if batches:
+            self._database.apply_all(batches)
+
+    def _progress(self, cursor: Cursor) -> None:
+        """Record how far it is, with the cursor."""
+        ended = count(self._database, self._run, *ENDED)
+        event = progress(self._run, ended, ended - count(self._database, self._run, "completed"))
+        events = [event]
+        if not self._said_at:
+            events.insert(0, said(self._run, "state", {"state": "running"}))
+        self._said_at = time.monotonic()
+        self._database.apply(self._uid, events, cursor=cursor)
+        self._tell(event)
+
+
+def bring(session: Session, run: ActiveRun) -> bool:
+    """Bring a map up to date, as a collector does; whether it has ended."""
+    handle: dict[str, Any] = run.handle or {}
+    runtime = session.runtime(handle["kind"])
+    return MapFollower(session, runtime, run.document, handle, cursor=run.cursor).catch_up()
+
+
+def _attempt(run: Document) -> int:
+    attempts = run["status"].get("attempts") or [{"number": 1}]
+    return int(attempts[-1].get("number", 1))
+
+
+def _nobody(_event: Event) -> None:
+    """Nobody listens."""

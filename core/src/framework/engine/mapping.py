@@ -1,0 +1,197 @@
+"""Maps: many runs of one function, started and watched as one (docs/architecture.md, "Maps")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, overload
+
+from attrs import define, evolve
+
+from framework.databases import Document
+from framework.engine.plan import Planned, check_params, plan, run_document
+from framework.engine.request import RunRequest
+from framework.errors import CapabilityMissing, ParameterError, UsageError
+from framework.runtimes import Submission
+from framework_run.events import Event
+from framework_run.uid import new_uid
+
+if TYPE_CHECKING:
+    from framework.engine.session import Session
+
+OnEvent = Callable[[Event], None]
+
+_BATCH: Final = 500  # runs in one transaction
+_MICROSECOND: Final = 1e-6  # between the creation of two items: by it they keep their order
+
+
+@define(kw_only=True)
+class PlannedMap:
+    """A map that can be started.
+
+    Args:
+        run: The document of the run that maps.
+        base: The plan of its first item.
+        items: The items' submissions and documents.
+        parallelism: How many run at once, at most; 0 for as many as there is room for.
+    """
+
+    run: Document
+    base: Planned
+    items: Items
+    parallelism: int
+
+    @property
+    def uid(self) -> str:
+        """The uid of the run that maps."""
+        return str(self.run["metadata"]["uid"])
+
+
+class Items(Sequence[Submission]):
+    """The submissions of a map, each made when it is asked for.
+
+    Args:
+        base: The plan of the first.
+        parent: The uid of the run that maps.
+        params: The parameters of each, those that all have in common included.
+    """
+
+    def __init__(self, base: Planned, parent: str, params: Sequence[Mapping[str, Any]]) -> None:
+        self._base = base
+        self._parent = parent
+        self._params = params
+        self._uids = [new_uid() for _ in params]
+        self._created = time.time()
+
+    def __len__(self) -> int:
+        return len(self._params)
+
+    @overload
+    def __getitem__(self, index: int) -> Submission: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Submission]: ...
+    def __getitem__(self, index: int | slice) -> Submission | Sequence[Submission]:
+        """The submission of an item, or those of some."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        record = self.record(index)
+        document = self._base.submission.document
+        document = {
+            **document,
+            "run": {**document["run"], "uid": record["metadata"]["uid"], "name": record["metadata"]["name"]},
+            "params": record["spec"]["params"],
+            "record": record,
+        }
+        return Submission(document=document, function=self._base.function)
+
+    def record(self, index: int) -> Document:
+        """The document of an item's run as it begins."""
+        request = evolve(self._base.request, params=dict(self._params[index]), parent=self._parent)
+        run = run_document(request, self._base.function)
+        run["metadata"]["uid"] = self._uids[index]
+        run["spec"]["iteration"] = index + 1
+        run["status"] = {"state": "pending", "created": self._created + index * _MICROSECOND}
+        return run
+
+    def numbers(self) -> dict[str, int]:
+        """The number of each item, from 1, by its uid."""
+        return {uid: number for number, uid in enumerate(self._uids, 1)}
+
+    def records(self) -> Iterator[list[Document]]:
+        """The documents of all, some hundred at a time."""
+        for first in range(0, len(self), _BATCH):
+            yield [self.record(index) for index in range(first, min(first + _BATCH, len(self)))]
+
+
+def plan_map(
+    session: Session, request: RunRequest, items: Sequence[Mapping[str, Any]], parallelism: int = 0
+) -> PlannedMap:
+    """Plan a map.
+
+    Args:
+        session: Where it is recorded.
+        request: What every item has in common, parameters included.
+        items: The parameters of each; they win over the common ones.
+        parallelism: How many run at once, at most; 0 for as many as there is room for.
+
+    Raises:
+        ParameterError: The parameters of an item do not bind; the message says which.
+        UsageError: There is no item, or it cannot be planned.
+    """
+    if not items:
+        raise UsageError("a map needs at least one item", advice="Give a list of parameters: [{...}, {...}].")
+    if parallelism < 0:
+        raise UsageError(f"parallelism is {parallelism}", advice="Give how many may run at once: 1 or more.")
+    if request.pdb or request.inline:
+        raise CapabilityMissing("a map runs apart from this process", advice="Run one item inline to debug it.")
+    params = [{**request.params, **_mapping(number, item)} for number, item in enumerate(items, 1)]
+    with _naming(1):
+        base = plan(session, evolve(request, params=params[0]))
+    for number, each in enumerate(params, 1):
+        with _naming(number):
+            check_params(evolve(request, params=each), base.function)
+    run = run_document(request, base.function)
+    run["spec"]["map"] = {"items": len(params), "parallelism": parallelism}
+    return PlannedMap(run=run, base=base, items=Items(base, run["metadata"]["uid"], params), parallelism=parallelism)
+
+
+def execute_map(
+    session: Session, planned: PlannedMap, *, watch: bool = True, on_event: OnEvent | None = None
+) -> Document:
+    """Start a map, and unless told otherwise follow it to its end.
+
+    Args:
+        session: Where it is recorded.
+        planned: What is run.
+        watch: Whether to wait for the end.
+        on_event: Is told of each event, of the map's run and of its items', after it has been recorded.
+
+    Returns:
+        The document of the run that maps: the ended run's when it was watched.
+
+    Raises:
+        CapabilityMissing: It is not to be watched, and the kind needs somebody to start one item after another.
+    """
+    from framework.engine.stored import keep_function
+
+    kind = planned.base.function.kind
+    is_native = "map" in session.plugins.runtimes()[kind].item.capabilities
+    if not is_native and not watch:
+        raise CapabilityMissing(
+            f"the kind {kind} starts the items of a map from here, so somebody has to stay",
+            advice="Leave out --detach (watch=False), or use a kind that maps by itself, such as dask.",
+        )
+    keep_function(session, planned.base.loaded)
+    if not is_native:
+        from framework.engine.map_here import MapHere
+
+        return MapHere(session, planned, on_event).run()
+    from framework.engine.map_there import MapFollower, start
+
+    handle = start(session, planned)
+    if not watch:
+        return session.database.run(planned.uid)
+    return MapFollower(session, session.runtime(kind), planned.run, handle, on_event).follow()
+
+
+def _mapping(number: int, item: Any) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping) or not all(isinstance(key, str) for key in item):
+        raise ParameterError(
+            f"item {number} is {type(item).__name__}, and not parameters by name",
+            advice='Write each item as {"name": value, ...}.',
+        )
+    return item
+
+
+class _naming:  # noqa: N801  used as a function
+    """Say which item it is whose parameters do not bind."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ParameterError):
+            raise ParameterError(f"item {self._number}: {error.message}", advice=error.advice) from None

@@ -1,0 +1,168 @@
+"""``framework run --map`` as a process of its own: items, numbers, ends, and the death of who maps."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+CODE = """
+import pathlib, time
+
+def square(n: int, base: int = 0, pause: float = 0.0, gate: str = ""):
+    print("number", n)
+    if gate:
+        pathlib.Path(gate, str(n)).touch()
+        while not pathlib.Path(gate, "open").exists():
+            time.sleep(0.02)
+    if n == 13:
+        raise ValueError("unlucky")
+    return n * n + base
+"""
+
+
+@pytest.fixture
+def framework(tmp_path, home):
+    (tmp_path / "job.py").write_text(CODE)
+    environment = {name: value for name, value in os.environ.items() if name != "FRAMEWORK_PLUGINS"}
+
+    def start(*words, **more):
+        return subprocess.Popen(
+            [sys.executable, "-m", "framework", *words],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def call(*words, stdin=""):
+        with start(*words) as process:
+            out, err = process.communicate(stdin, timeout=90)
+        return process.returncode, out, err
+
+    call.start = start
+    return call
+
+
+def lines(*items):
+    return "\n".join(json.dumps(item) for item in items)
+
+
+def test_each_line_is_a_run_of_its_own(framework):
+    words = ("run", "job.py:square", "-p", "base=100", "--map", "-", "--parallelism", "2")
+    code, out, err = framework(*words, "--json", stdin=lines({"n": 1}, {"n": 2}, {"n": 3, "base": 0}))
+    assert code == 0, err
+    run = json.loads(out)
+    assert run["status"]["results"] == {"completed": 3, "failed": 0}
+    assert run["spec"]["map"] == {"items": 3, "parallelism": 2}
+    assert run["status"]["progress"]["done"] == 3
+    children = json.loads(framework("runs", "list", "--parent", run["metadata"]["uid"], "--json")[1])
+    found = {child["spec"]["iteration"]: child["status"]["results"]["return"] for child in children}
+    assert found == {1: 101, 2: 104, 3: 9}
+    assert len(json.loads(framework("runs", "list", "--json")[1])) == 1
+
+
+def test_what_items_print_carries_their_number(framework):
+    code, out, _ = framework("run", "job.py:square", "--map", "-", stdin=lines({"n": 5}, {"n": 6}))
+    assert code == 0
+    assert sorted(out.splitlines()) == ["[1] number 5", "[2] number 6"]
+
+
+def test_a_failed_item_fails_the_map_and_no_other_item(framework):
+    code, out, err = framework("run", "job.py:square", "--map", "-", "--json", stdin=lines({"n": 13}, {"n": 2}))
+    run = json.loads(out)
+    assert code == 1
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "UserError")
+    assert run["status"]["results"] == {"completed": 1, "failed": 1}
+    assert "item 1: ValueError: unlucky" in run["status"]["message"]
+    assert "item 1" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "line 1 is no JSON object: it is list"),
+        ('{"n": 1}\n{"n": ', "line 2 is no JSON object"),
+        ("", "at least one item"),
+        ('{"n": 1}\n{"m": 1}', "item 2: "),
+        ('{"n": "x"}', "item 1: the parameter 'n' is wrong"),
+    ],
+)
+def test_items_that_cannot_be_run_are_refused_before_anything_starts(framework, text, said):
+    code, _, err = framework("run", "job.py:square", "--map", "-", stdin=text)
+    assert code == 2
+    assert said in err
+    assert json.loads(framework("runs", "list", "--json")[1]) == []
+
+
+def test_a_file_that_is_not_there(framework):
+    code, _, err = framework("run", "job.py:square", "--map", "nothing.jsonl")
+    assert code == 2
+    assert "nothing.jsonl" in err
+
+
+def test_a_kind_that_does_not_map_by_itself_needs_somebody_who_stays(framework):
+    code, _, err = framework("run", "job.py:square", "--map", "-", "--detach", stdin=lines({"n": 1}))
+    assert code == 1
+    assert "--detach" in err
+
+
+def test_an_interrupt_ends_what_runs_and_starts_nothing_more(framework, tmp_path):
+    with _begun(framework, tmp_path, 6) as process:
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    run = _latest(framework)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("aborted", "Aborted")
+    assert len(_children(framework, run)) < 6
+
+
+def test_it_is_ended_from_another_terminal(framework, tmp_path):
+    with _begun(framework, tmp_path, 6) as process:
+        code, _, err = framework("abort", _latest(framework)["metadata"]["uid"])
+        assert code == 0, err
+        assert process.wait(60) == 1
+    assert _latest(framework)["status"]["cause"] == "Aborted"
+
+
+def test_what_a_dead_client_had_started_is_collected_and_the_rest_is_said(framework, tmp_path):
+    with _begun(framework, tmp_path, 6) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+    (tmp_path / "open").touch()
+    deadline = time.monotonic() + 60
+    while (run := _latest(framework))["status"]["state"] == "running":
+        assert time.monotonic() < deadline, run["status"]
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "Lost")
+    assert "have not run" in run["status"]["message"]
+    children = _children(framework, run)
+    assert {child["status"]["state"] for child in children} == {"completed"}
+    assert run["status"]["results"]["completed"] == len(children)
+
+
+def _begun(framework, folder, items):
+    """A map of which two items wait for the file ``open``."""
+    path = folder / "items.jsonl"
+    path.write_text(lines(*({"n": number, "gate": str(folder)} for number in range(items))))
+    words = ("run", "job.py:square", "--map", str(path), "--parallelism", "2")
+    process = framework.start(*words, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not ((folder / "0").exists() and (folder / "1").exists()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def _latest(framework):
+    return json.loads(framework("runs", "list", "--json")[1])[0]
+
+
+def _children(framework, run):
+    return json.loads(framework("runs", "list", "--parent", run["metadata"]["uid"], "--all", "--json")[1])
