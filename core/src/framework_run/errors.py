@@ -5,6 +5,7 @@ RunSideError
 ├── LoadingError    BadInput      code that cannot be imported, a handler that is not there
 ├── PackingError    UserError     a value that cannot be kept
 ├── StorageError    BackendError  an artifact that could not be stored
+├── SecretError     BadInput      a secret that is not there
 └── InstallError    BadInput      requirements that cannot be installed
     └── NetworkError  BackendError  the package index cannot be reached
 """
@@ -61,6 +62,12 @@ class StorageError(RunSideError, OSError):
     """An artifact that could not be stored."""
 
     cause: ClassVar[str] = "BackendError"
+
+
+class SecretError(RunSideError):
+    """A secret that is not there; the message never holds a value."""
+
+    cause: ClassVar[str] = "BadInput"
 
 
 class InstallError(RunSideError):

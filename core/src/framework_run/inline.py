@@ -5,20 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framework_run import ends, slot, tee
 from framework_run.calling import arguments, settle
 from framework_run.context import Context, Emit
 
+if TYPE_CHECKING:
+    from framework_run.masking import Masker
 
-def run_inline(
+
+def run_inline(  # noqa: PLR0913  what one run takes
     function: Callable[..., Any],
     submission: dict[str, Any],
     emit: Emit,
     *,
     begin: Callable[[], None] = lambda: None,
     debug: bool = False,
+    masker: Masker | None = None,
 ) -> tuple[Any, dict[str, Any], BaseException | None]:
     """Call a function as a run: the current context is its own, and what it prints goes to the run's log as well.
 
@@ -32,6 +36,7 @@ def run_inline(
         emit: Takes kind, data and a child's uid, for each event.
         begin: Is called when the parameters are bound, before the function is; not at all where they do not bind.
         debug: Stop in the debugger (pdb) where it fails.
+        masker: Knows what is masked in its output; None where nothing is.
 
     Returns:
         What it returned; its end, as of `framework_run.outcome.ending`; and the exception that made the end, if one did
@@ -39,7 +44,7 @@ def run_inline(
     """
     context = Context(submission, emit, timer=False)
     token = slot.set_current(context)
-    output = tee.begin(emit)
+    output = tee.begin(emit, masker)
     try:
         args, keywords = arguments(function, submission, context)
         begin()

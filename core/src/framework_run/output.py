@@ -6,9 +6,11 @@ import codecs
 import time
 from collections.abc import Callable
 
+from framework_run.masking import Masker, Stream
+
 _PIECE = 32_764  # bytes of one event's text; with the beginning of a character that was held back, at most 32 KiB
 _FLUSH = 0.05  # seconds that output may wait for more
-_TAIL = 4_096  # bytes of which the last line is found
+_TAIL = 4_096  # characters of which the last line is found
 _LINE = 300  # characters of the last line
 
 _decoder = codecs.getincrementaldecoder("utf-8")
@@ -23,19 +25,20 @@ class Output:
     Args:
         stream: ``stdout`` or ``stderr``.
         emit: Takes the data of a log event.
+        masker: Knows what is masked; None where nothing is.
     """
 
-    def __init__(self, stream: str, emit: Callable[[dict[str, str]], None]) -> None:
+    def __init__(self, stream: str, emit: Callable[[dict[str, str]], None], masker: Masker | None = None) -> None:
         self._stream = stream
         self._emit = emit
+        self._masked = Stream(masker) if masker is not None else None
         self._decoder = _decoder("surrogateescape")
         self._buffer = bytearray()
-        self._tail = b""
+        self._tail = ""
         self.due: float | None = None  # when what is gathered must go, in the monotonic clock's seconds
 
     def add(self, data: bytes) -> None:
         """Take what was written."""
-        self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
         self._buffer += data
         while len(self._buffer) >= _PIECE:
             self._give(bytes(self._buffer[:_PIECE]))
@@ -54,7 +57,8 @@ class Output:
 
     def last_line(self) -> str:
         """The last line with something on it, printable; empty where there is none."""
-        for line in reversed(self._tail.decode("utf-8", "replace").splitlines()):
+        tail = self._tail.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for line in reversed(tail.splitlines()):
             text = "".join(character if character.isprintable() else " " for character in line).strip()
             if text:
                 return text if len(text) <= _LINE else f"{text[: _LINE - 1]}…"
@@ -62,5 +66,11 @@ class Output:
 
     def _give(self, data: bytes, *, final: bool = False) -> None:
         text = self._decoder.decode(data, final)
-        if text:
-            self._emit({"stream": self._stream, "text": text})
+        if self._masked is not None:
+            text = self._masked.feed(text) + (self._masked.flush() if final else "")
+        if not text:
+            return
+        self._tail = (self._tail + text[-_TAIL:])[-_TAIL:]
+        step = len(text) if len(text) <= _PIECE // 4 or self._masked is None else _PIECE // 4
+        for start in range(0, len(text), step):
+            self._emit({"stream": self._stream, "text": text[start : start + step]})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework_run import ends, launch, locks, peaks, processes
 from framework_run.carriers import open_carrier
+from framework_run.errors import SecretError
 from framework_run.signals import Requests
 
 if TYPE_CHECKING:
@@ -53,14 +54,17 @@ def supervise(submission: dict[str, Any], requests: Requests | None = None) -> i
         sys.stderr.write(f"the carrier cannot be opened: {error}\n")
         return 1
     with ExitStack() as until_the_end:
-        started = _start(submission, requests, until_the_end)
+        values: dict[str, str] = {}
+        started = _start(submission, requests, until_the_end, values)
         from framework_run.watching import Watcher
 
-        return Watcher(submission, carrier, requests).see_through(started)
+        return Watcher(submission, carrier, requests, values).see_through(started)
 
 
-def _start(submission: dict[str, Any], requests: Requests, until_the_end: ExitStack) -> launch.Started | ends.Ending:
-    """Start the handler, or say the end of a run that has none."""
+def _start(
+    submission: dict[str, Any], requests: Requests, until_the_end: ExitStack, values: dict[str, str]
+) -> launch.Started | ends.Ending:
+    """Start the handler, or say the end of a run that has none; the values of secrets are put into ``values``."""
     try:
         _sign_lock(submission)
         processes.adopt_orphans()
@@ -68,9 +72,22 @@ def _start(submission: dict[str, Any], requests: Requests, until_the_end: ExitSt
         scratch = until_the_end.enter_context(_scratch(submission))
         if requests.count:
             return ends.aborted("it was asked to end before it began")
-        return launch.start(submission, scratch, oom_kills)
+        return launch.start(_with_secrets(submission, values), scratch, oom_kills)
+    except SecretError as error:
+        return ends.bad_input(error.message, advice=error.advice)
     except Exception as error:  # noqa: BLE001  the end is written whatever happens
         return ends.backend(f"the handler could not be started: {type(error).__name__}: {error}")
+
+
+def _with_secrets(submission: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+    """The submission for the handler: the only copy that holds a value of a secret, and it is in memory."""
+    references = submission.get("secrets")
+    if not references:
+        return submission
+    from framework_run import secrets
+
+    values.update(secrets.resolve(references))
+    return secrets.opened(submission, values)
 
 
 def _sign_lock(submission: dict[str, Any]) -> None:

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from itertools import groupby
 from time import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from framework_run.masking import Masker, Stream
 
 _PIECE: Final = 8_192  # characters of a log event: at most 32 KiB in UTF-8
 _EVERY: Final = 0.5  # seconds that output waits at most for the next write
@@ -24,12 +27,15 @@ class Output:
 
     Args:
         emit: Takes kind, data and a child's uid.
+        masker: Knows what is masked; None where nothing is.
     """
 
-    __slots__ = ("_emit", "_pieces", "_since", "_size", "token")
+    __slots__ = ("_emit", "_masked", "_pieces", "_since", "_size", "masker", "token")
 
-    def __init__(self, emit: Callable[[str, dict[str, Any], str | None], None]) -> None:
+    def __init__(self, emit: Callable[[str, dict[str, Any], str | None], None], masker: Masker | None = None) -> None:
         self._emit = emit
+        self.masker = masker
+        self._masked = _streams(masker) if masker is not None else {}
         self._pieces: deque[tuple[str, str]] = deque()
         self._size = 0
         self._since = time()
@@ -37,10 +43,17 @@ class Output:
 
     def add(self, stream: str, text: str) -> None:
         """Take what was written to stdout or stderr."""
+        if self._masked:
+            text = self._masked[stream].feed(text)
         self._pieces.append((stream, text))
         self._size += len(text)
         if self._size >= _PIECE or not 0 <= time() - self._since < _EVERY:
             self.flush()
+
+    def close(self) -> None:
+        """Emit the rest: the run is at its end."""
+        self._pieces += [(name, masked.flush()) for name, masked in self._masked.items()]
+        self.flush()
 
     def flush(self) -> None:
         """Emit what waits."""
@@ -66,11 +79,12 @@ class Tee:
 
     def write(self, text: str) -> int:
         """Write text; the log has it even where there is no terminal."""
-        written = len(text) if self._stream is None else self._stream.write(text)
         output = _current()
+        if self._stream is not None:
+            self._stream.write(text if output is None or output.masker is None else output.masker.text(text))
         if output is not None and text:
             output.add(self._name, text)
-        return int(written)
+        return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several texts."""
@@ -109,13 +123,14 @@ class _Bytes:
         return getattr(self._stream, name)
 
 
-def begin(emit: Callable[[str, dict[str, Any], str | None], None]) -> Output:
+def begin(emit: Callable[[str, dict[str, Any], str | None], None], masker: Masker | None = None) -> Output:
     """From here on, what this thread or task prints belongs to a run, until `end`.
 
     Args:
         emit: Takes the run's log events.
+        masker: Knows what is masked; None where nothing is.
     """
-    output = Output(emit)
+    output = Output(emit, masker)
     with _lock:
         _active[id(output)] = output
         if not isinstance(sys.stdout, Tee):
@@ -132,7 +147,7 @@ def end(output: Output) -> None:
         return
     _output.reset(output.token)
     output.token = None
-    output.flush()
+    output.close()
     with _lock:
         del _active[id(output)]
         if not _active:
@@ -140,6 +155,12 @@ def end(output: Output) -> None:
             for name in ("stdout", "stderr"):
                 while isinstance(stream := getattr(sys, name), Tee):
                     setattr(sys, name, stream.original)
+
+
+def _streams(masker: Masker) -> dict[str, Stream]:
+    from framework_run.masking import Stream
+
+    return {name: Stream(masker) for name in ("stdout", "stderr")}
 
 
 def _current() -> Output | None:

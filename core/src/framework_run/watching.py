@@ -8,12 +8,15 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import ends, frames, launch, limits, peaks, processes
 from framework_run.carriers import Carrier
 from framework_run.events import KINDS, Event, Producer
+from framework_run.masking import Masker, unmasked
 from framework_run.output import Output
 from framework_run.signals import Requests
 
@@ -25,6 +28,7 @@ _COURTESY = 0.5  # seconds in which what the handler left behind may end by itse
 _DRAIN = 2.0  # seconds for what is left in the pipes after that
 _INSIST = 1.0  # seconds between two kills of what does not die
 _LAST_TRIES = 5  # to write the end on a disk that is full
+_NO_SECRETS: Final[Mapping[str, str]] = MappingProxyType({})
 _OWN_KINDS = frozenset({"state", "heartbeat", "end"})  # which the handler may say of child runs only
 
 
@@ -39,9 +43,12 @@ class Watcher:
         submission: The whole submission.
         carrier: Where events go.
         requests: The signals that ask for an end.
+        secrets: The values that are masked, by variable.
     """
 
-    def __init__(self, submission: dict[str, Any], carrier: Carrier, requests: Requests) -> None:
+    def __init__(
+        self, submission: dict[str, Any], carrier: Carrier, requests: Requests, secrets: Mapping[str, str] = _NO_SECRETS
+    ) -> None:
         timeouts = submission.get("timeouts") or {}
         self.submission = submission
         self.carrier, self.log_limit = _as_asked(carrier, submission["carrier"])
@@ -51,7 +58,9 @@ class Watcher:
         self.grace = 10.0 if timeouts.get("grace") is None else float(timeouts["grace"])
         self.limit: float | None = timeouts.get("run")
         self.beat: float | None = submission.get("heartbeat")
-        self.outputs = {name: Output(name, self._log) for name in ("stdout", "stderr")}
+        self.secrets = secrets
+        self.masker = Masker(secrets.values()) if secrets else None
+        self.outputs = {name: Output(name, self._log, self.masker) for name in ("stdout", "stderr")}
         self.decoder = frames.Decoder(submission["token"])
         self.poll = select.poll()
         self.pipes: dict[int, str] = {}  # the read ends that are open
@@ -70,6 +79,8 @@ class Watcher:
         Raises:
             CarrierError: It could not be delivered.
         """
+        if self.masker is not None:
+            data = self.masker.event(kind, data)
         if kind == "log" and self.log_limit:
             self._limited(self.log_limit, (data, child, time.time() if at is None else at))
         else:
@@ -130,6 +141,8 @@ class Watcher:
         """Write the end; whether that was possible."""
         with suppress(CarrierError):  # the end is tried all the same
             self._release()
+        if self.masker is not None:
+            end = self.masker.event("end", end)
         facts = {"exit_code": None, "signal": None, "traceback": "", "peak": self.usage}
         event = self.producer.event("end", {**facts, **end})
         tries = 0
@@ -160,6 +173,7 @@ class Watcher:
         python = sys.version.split(maxsplit=1)[0]
         self.emit("state", {"state": "running", "host": os.uname().nodename, "pid": self.pid, "python": python})
         text = limits.unenforced((self.submission.get("resources") or {}).get("limits") or {})
+        text += unmasked(self.secrets)
         if text:
             self._log({"stream": "system", "text": text})
         self.carrier.flush()

@@ -13,9 +13,9 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -31,6 +31,7 @@ if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 '''
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_MOUNTED: Final = "framework_run.plugins."
 _LEVEL: Final = 9  # of zlib
 
 
@@ -96,6 +97,16 @@ def unpacked(home: Path, plugins: Iterable[str] = ()) -> Path:
             advice="Make room there, or set FRAMEWORK_HOME to a folder that can be written.",
         ) from error
     return cache / digest
+
+
+def run_sides(submission: Mapping[str, Any]) -> list[str]:
+    """The import names of the plugins whose run side a submission names: its storage, its wrappers, its secrets."""
+    storage = (submission.get("artifacts") or {}).get("storage") or {}
+    entries = [storage, *(submission.get("wrappers") or ()), *(submission.get("secrets") or {}).values()]
+    targets = [entry.get("target", "") for entry in entries]
+    return sorted(
+        {target.removeprefix(_MOUNTED).partition(".")[0] for target in targets if target.startswith(_MOUNTED)}
+    )
 
 
 def _sources(plugins: Iterable[str]) -> Iterator[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from framework.errors import ParameterError, UsageError
 from framework.home import live_dir
 from framework_run import locks
-from framework_run.errors import BindingError
+from framework_run.errors import BindingError, SecretError
 from framework_run.events import Event, Producer
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from framework.databases import Document
     from framework.engine.plan import Planned
+    from framework.engine.secrets import Guard
     from framework.engine.session import Session
+    from framework_run.masking import Masker
 
 _SEND = 1.0  # seconds between two deliveries of a run that takes longer
 _held: dict[int, tuple[str, int]] = {}
@@ -42,6 +44,7 @@ class InlineRun:
         self._begun = False
         self._sent = time.monotonic()
         self._home = session.home
+        self._masker: Masker | None = None  # of a run with secrets
 
     def run(self) -> tuple[Any, Document, BaseException | None]:
         """Run it to its end.
@@ -52,13 +55,42 @@ class InlineRun:
         Raises:
             ParameterError: The parameters do not bind; nothing is recorded.
         """
+        if self._planned.guard is not None:
+            return self._run_with_secrets(self._planned.guard)
+        return self._run(self._planned.request.params)
+
+    def _run_with_secrets(self, guard: Guard) -> tuple[Any, Document, BaseException | None]:
+        """With the values in this process's environment, and masked in what is recorded."""
+        from framework_run import masking, secrets
+        from framework_run.outcome import ending
+
+        try:
+            values = secrets.resolve(self._planned.submission.document["secrets"])
+        except SecretError as error:
+            self._begin()
+            self._emit("end", ending(error), None)
+            return None, self._deliver(), error
+        self._masker = masking.Masker(values.values())
+        try:
+            with secrets.in_environment(values):
+                return self._run(secrets.filled(self._planned.request.params, values))
+        except ParameterError as error:
+            guard.mask(error)
+            raise
+
+    def _run(self, params: dict[str, Any]) -> tuple[Any, Document, BaseException | None]:
         from framework_run.inline import run_inline
 
         planned = self._planned
-        submission = {**planned.submission.document, "params": planned.request.params}
+        submission = {**planned.submission.document, "params": params}
         assert planned.submission.callable is not None  # noqa: S101  the planner's own promise
         value, end, error = run_inline(
-            planned.submission.callable, submission, self._emit, begin=self._begin, debug=planned.request.pdb
+            planned.submission.callable,
+            submission,
+            self._emit,
+            begin=self._begin,
+            debug=planned.request.pdb,
+            masker=self._masker,
         )
         if error is not None and not self._begun:
             if isinstance(error, BindingError):
@@ -76,6 +108,8 @@ class InlineRun:
         self._emit("state", {"state": "running", "pid": os.getpid()}, None)
 
     def _emit(self, kind: str, data: dict[str, Any], child: str | None) -> None:
+        if self._masker is not None:
+            data = self._masker.event(kind, data)
         event = self._producer.event(kind, data, child=child)
         self._waiting.append(event)
         if self._on_event is not None and kind != "log":  # what it prints is on the terminal already

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
-import secrets
 import time
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import define
 
 from framework.databases import Document
+from framework.engine import secrets
 from framework.engine.capture import environment
 from framework.engine.request import RunRequest
-from framework.errors import ParameterError, UsageError
+from framework.errors import FrameworkError, ParameterError, UsageError
 from framework.models import Function
 from framework.runtimes import Submission
+from framework_run.numbers import encode
 from framework_run.uid import new_uid
 
 if TYPE_CHECKING:
+    from framework.engine.secrets import Guard
     from framework.engine.session import Session
     from framework.sources import Loaded
     from framework.storages import Storage
@@ -39,6 +42,7 @@ class Planned:
         function: The function, with its version.
         loaded: Its code.
         request: What was asked for.
+        guard: Keeps the values of its secrets out of documents; None where it has none.
     """
 
     run: Document
@@ -46,6 +50,7 @@ class Planned:
     function: Function
     loaded: Loaded
     request: RunRequest
+    guard: Guard | None = None
 
 
 def plan(session: Session, request: RunRequest) -> Planned:
@@ -55,16 +60,37 @@ def plan(session: Session, request: RunRequest) -> Planned:
         UsageError: The request cannot be planned; the error says why and how to mend it.
     """
     loaded = _load(session, request)
+    _resolve(session, request, loaded.function)
+    guard = secrets.guard(session, loaded.function.spec.environment.secrets)
+    try:
+        return _planned(session, request, loaded, guard)
+    except FrameworkError as error:
+        if guard is not None:
+            guard.mask(error)
+        raise
+
+
+def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
     function = loaded.function
-    _resolve(session, request, function)
+    if guard is not None:
+        guard.clear_function(function)
+    _name_version(session, function)
     check_params(request, function)
+    if guard is not None and not request.inline:
+        guard.clear_request(request)
     inputs = _inputs(session, request)
     run = run_document(request, function)
+    if guard is not None:
+        run = guard.document(run)
     document = _submission(session, request, loaded, run, inputs)
+    if guard is not None:
+        document["params"] = encode(request.params)
+        document["env"] = guard.variables(document["env"])
+        document["secrets"] = secrets.references(session, function.spec.environment.secrets)
     submission = Submission(document=document, function=function, callable=request.function)
     if not request.inline:
         session.runtime(function.kind).validate(function)
-    return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request)
+    return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request, guard=guard)
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
@@ -73,6 +99,8 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
     The parameters are bound by who calls the function.
     """
     run = run_document(request, base.function)
+    if base.guard is not None:
+        run = base.guard.document(run)
     document = base.submission.document
     document = {
         **document,
@@ -85,7 +113,14 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
         "record": run,
     }
     submission = Submission(document=document, function=base.function, callable=request.function)
-    return Planned(run=run, submission=submission, function=base.function, loaded=base.loaded, request=request)
+    return Planned(
+        run=run,
+        submission=submission,
+        function=base.function,
+        loaded=base.loaded,
+        request=request,
+        guard=base.guard,
+    )
 
 
 def _load(session: Session, request: RunRequest) -> Loaded:
@@ -104,8 +139,7 @@ def _load(session: Session, request: RunRequest) -> Loaded:
 
 
 def _resolve(session: Session, request: RunRequest, function: Function) -> None:
-    """Kind, project and spec as they hold for this run, and the version that comes of them."""
-    from framework.documents.identity import normal_options, version_of
+    """Kind, project and spec as they hold for this run."""
     from framework.uris import check_name
 
     function.kind = request.kind or function.kind
@@ -114,6 +148,11 @@ def _resolve(session: Session, request: RunRequest, function: Function) -> None:
     defaults = {} if _is_one_version(request.target) else _defaults(session, function.metadata.project)
     if request.overrides or defaults:
         _merge_spec(function, defaults, request.overrides)
+
+
+def _name_version(session: Session, function: Function) -> None:
+    from framework.documents.identity import normal_options, version_of
+
     options_class = session.plugins.options_class(function.kind)
     function.spec.options = normal_options(function.spec.options, options_class)
     function.status.version = version_of(function, options_class)
@@ -189,8 +228,6 @@ def _input(session: Session, name: str, place: str, folder: Path) -> Path:
 
 def run_document(request: RunRequest, function: Function) -> Document:
     """The run's document as it begins."""
-    from framework_run.numbers import encode
-
     metadata, code = function.metadata, function.spec.code
     spec: Document = {
         "kind": function.kind,
@@ -251,7 +288,7 @@ def _submission(
         "labels": metadata.get("labels", {}),
         "artifacts": {"storage": _storage(session, request, run).runner()},
         "wrappers": [],
-        "token": secrets.token_hex(8),
+        "token": token_hex(8),
         "heartbeat": None,
         "timeouts": limits,
         "resources": {"limits": function.spec.resources.limits},

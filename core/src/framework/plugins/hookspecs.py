@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
+    from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
 
 PROJECT = "framework"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -65,4 +65,21 @@ def framework_storages() -> Iterable[StorageScheme]:  # type: ignore[empty-body]
         >>> @hookimpl
         ... def framework_storages():
         ...     return [StorageScheme(scheme="file", target="framework_storage_file.storage:FileStorage")]
+    """
+
+
+@hookspec
+def framework_secret_stores() -> Iterable[SecretStore]:  # type: ignore[empty-body]
+    """Register stores of secrets.
+
+    Called once, when a run that has secrets is first planned. Must import nothing heavy.
+
+    Returns:
+        The stores, each with the target of its `framework_run.secrets.Store`.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_secret_stores():
+        ...     target = "framework_secrets_vault.runside.store:Vault"
+        ...     return [SecretStore(name="vault", target=target, runside="framework_secrets_vault.runside")]
     """

@@ -14,8 +14,8 @@ import pluggy
 from framework.errors import PluginError, UnknownKind, UsageError
 from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
-from framework.plugins.topics import DATABASES, RUNTIMES, STORAGES, TOPICS, Registered, Table, Topic, ask
+from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.topics import DATABASES, RUNTIMES, SECRET_STORES, STORAGES, TOPICS, Registered, Table, Topic, ask
 
 if TYPE_CHECKING:
     from framework.databases import Database
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PluginInfo", "PluginState", "Plugins", "Registered"]
 
 VARIABLE = "FRAMEWORK_PLUGINS"
+CORE = "core"  # whose are the secret stores that need no plugin
 # One distribution brings both: the convention framework-db-SCHEME would name one that does not exist.
 _DISTRIBUTION_OF = {"db-sqlite": "db-sql", "db-postgresql": "db-sql"}
 
@@ -75,6 +76,7 @@ class Plugins:
             if self._loaded:
                 return
             self._loaded = True
+            self._load_own()
             self._load_installed()
 
     def runtimes(self) -> dict[str, Registered[RuntimeKind]]:
@@ -88,6 +90,20 @@ class Plugins:
     def storages(self) -> dict[str, Registered[StorageScheme]]:
         """The storage schemes."""
         return dict(self._table(STORAGES).found)
+
+    def secret_stores(self) -> dict[str, Registered[SecretStore]]:
+        """The stores of secrets."""
+        return dict(self._table(SECRET_STORES).found)
+
+    def secret_store(self, name: str) -> SecretStore:
+        """A store of secrets by its name.
+
+        Raises:
+            UnknownKind: No plugin registers it.
+            PluginError: Several register it.
+        """
+        found: Registered[SecretStore] = self._find(SECRET_STORES, name)
+        return found.item
 
     def runtime(self, kind: str, context: RuntimeContext) -> Runtime:
         """A runtime of a kind.
@@ -161,6 +177,12 @@ class Plugins:
         for name, info in self._used.items():
             info.registers = registered.get(name, [])
         return sorted(self._infos, key=lambda info: (info.name, info.distribution))
+
+    def _load_own(self) -> None:
+        from framework.plugins import builtin
+
+        register(self._manager, builtin, CORE)
+        self._used[CORE] = PluginInfo(name=CORE, file=builtin.__file__)
 
     def _load_installed(self) -> None:
         from framework.plugins.discovery import installed

@@ -50,3 +50,26 @@ class StorageScheme:
     scheme: str
     target: str
     runside: str = ""
+
+
+@frozen(kw_only=True)
+class SecretStore:
+    """A place where secrets are kept, as in the reference ``NAME:KEY``.
+
+    Args:
+        name: What stands before the colon.
+        target: Target of a `framework_run.secrets.Store`: it is made and asked where the run is.
+        runside: The dotted name of the plugin's subpackage that holds the target and travels with runs.
+    """
+
+    name: str
+    target: str
+    runside: str = ""
+
+    @property
+    def mounted(self) -> str:
+        """The target as a runner finds it."""
+        package = self.runside.removesuffix(".runside")
+        if not package or not self.target.startswith(f"{self.runside}."):
+            return self.target
+        return f"framework_run.plugins.{package}.{self.target.removeprefix(f'{self.runside}.')}"

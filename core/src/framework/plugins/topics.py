@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
+from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
 
-T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme)
+T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore)
 
 
 @frozen(kw_only=True)
@@ -70,7 +70,16 @@ STORAGES = Topic(
     prefix="storage",
     interface="framework.storages:Storage",
 )
-TOPICS = (RUNTIMES, DATABASES, STORAGES)
+SECRET_STORES = Topic(
+    hook="framework_secret_stores",
+    cls=SecretStore,
+    key="name",
+    noun="secret store",
+    short="secrets",
+    prefix="secrets",
+    interface="framework_run.secrets:Store",
+)
+TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES)
 
 
 @define

@@ -30,7 +30,7 @@ from packaging.version import Version
 
 from framework.plugins.discovery import Candidate, installed
 from framework.plugins.manager import PluginInfo, Plugins, Registered
-from framework.plugins.registrations import RuntimeKind, StorageScheme
+from framework.plugins.registrations import RuntimeKind, SecretStore, StorageScheme
 from framework.plugins.targets import load_target
 from framework.plugins.topics import TOPICS, Topic
 from framework.runtimes import Capability
@@ -110,9 +110,10 @@ class PluginSuite:
             plugins.runtimes(),
             plugins.databases(),
             plugins.storages(),
+            plugins.secret_stores(),
         )
         for topic, table in zip(TOPICS, tables, strict=True):
-            yield from ((topic, registered.item) for registered in table.values())
+            yield from ((topic, found.item) for found in table.values() if found.plugin == self.plugin)
 
     def test_it_is_named_after_its_distribution_and_its_package(self, candidate: Candidate) -> None:
         distribution = re.sub(r"[-_.]+", "-", candidate.distribution).lower()
@@ -196,7 +197,8 @@ class PluginSuite:
     def test_its_run_side_travels_alone(self, package: Path, tmp_path: Path) -> None:
         folder = package / "runside"
         if not folder.is_dir():
-            assert not any(isinstance(item, StorageScheme) and item.runside for _, item in self.registered())
+            travels = (StorageScheme, SecretStore)
+            assert not any(isinstance(item, travels) and item.runside for _, item in self.registered())
             pytest.skip("it has no run side")
         from framework.engine.archive import unpacked
 

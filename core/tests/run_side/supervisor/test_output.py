@@ -121,6 +121,8 @@ def test_output_that_waits_is_due_soon() -> None:
 def test_the_last_line_is_one_that_can_be_shown() -> None:
     output, _ = gathered()
     output.add(b"first\n\tlast\x07 \n \n")
+    output.flush()
     assert output.last_line() == "last"
     output.add(b"y" * 5000)
+    output.flush()
     assert output.last_line() == "y" * 299 + "…"

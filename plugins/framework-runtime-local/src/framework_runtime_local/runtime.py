@@ -22,7 +22,6 @@ from framework_runtime_local.observing import observation, same_machine
 from framework_runtime_local.spool import Spool, is_final, make, spools, sweep
 
 _SIGNED: Final = 2.0  # seconds that `cancel` waits for the supervisor to say who it is
-_PLUGINS: Final = "framework_run.plugins."
 
 
 class LocalRuntime(Runtime):
@@ -80,12 +79,12 @@ class LocalRuntime(Runtime):
         Raises:
             BackendError: It could not be started; nothing is left behind.
         """
-        from framework.engine.archive import unpacked
+        from framework.engine.archive import run_sides, unpacked
 
         self._forget()
         document = self._document(submission)
         python = starting.interpreter(submission.function.spec.environment.python)
-        runner = unpacked(self._home, _plugins(document))
+        runner = unpacked(self._home, run_sides(document))
         variables, document["env"] = starting.environment(document, os.environ)
         handle = self._handle(document)
         try:
@@ -200,11 +199,3 @@ class LocalRuntime(Runtime):
             "run": document["run"],
             **({} if grace is None else {"grace": grace}),
         }
-
-
-def _plugins(document: dict[str, Any]) -> list[str]:
-    """The import names of the plugins whose run side a submission names."""
-    storage = ((document.get("artifacts") or {}).get("storage") or {}).get("target", "")
-    wrappers = [wrapper.get("target", "") for wrapper in document.get("wrappers") or []]
-    targets = [target for target in (storage, *wrappers) if target.startswith(_PLUGINS)]
-    return sorted({target.removeprefix(_PLUGINS).partition(".")[0] for target in targets})

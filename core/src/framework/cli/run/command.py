@@ -50,6 +50,7 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_needs("--request", "requests", multiple=True, metavar="RESOURCE=QUANTITY", help="As cpu=500m, memory=2Gi.")
 @_needs("--limit", "limits", multiple=True, metavar="RESOURCE=QUANTITY", help="As memory=4Gi.")
 @_needs("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the environment.")
+@_needs("--secret", "secrets", multiple=True, metavar="NAME=STORE:KEY", help="A secret, as TOKEN=env:TOKEN.")
 @_needs("--requirement", "requirements", multiple=True, metavar="PEP508", help="A package that the run needs.")
 @_needs("--timeout", metavar="SPAN", help="End it after 90 (seconds), 5m or 1h30m.")
 @_needs("--workdir", metavar="FOLDER", help="Where it runs.")
@@ -134,7 +135,7 @@ def _live(given: dict[str, Any]) -> Callable[..., Any]:
 
 
 def _overrides(given: dict[str, Any]) -> dict[str, Any]:
-    names = ("image", "requests", "limits", "env", "requirements", "workdir", "settings", "options")
+    names = ("image", "requests", "limits", "env", "secrets", "requirements", "workdir", "settings", "options")
     return overrides(**{name: given[name] for name in names})
 
 

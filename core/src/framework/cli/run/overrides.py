@@ -15,6 +15,7 @@ def overrides(  # noqa: PLR0913  one argument a flag
     requests: Iterable[str] = (),
     limits: Iterable[str] = (),
     env: Iterable[str] = (),
+    secrets: Iterable[str] = (),
     requirements: Iterable[str] = (),
     workdir: str | None = None,
     settings: Iterable[str] = (),
@@ -27,6 +28,7 @@ def overrides(  # noqa: PLR0913  one argument a flag
         requests: ``--request`` words, resource=quantity.
         limits: ``--limit`` words, resource=quantity.
         env: ``--env`` words, NAME=value.
+        secrets: ``--secret`` words, NAME=STORE:KEY.
         requirements: ``--requirement`` words, PEP 508.
         workdir: ``--workdir``.
         settings: ``--set`` words, spec.path=value with the value in YAML.
@@ -46,6 +48,8 @@ def overrides(  # noqa: PLR0913  one argument a flag
         _put(spec, ["resources", "limits", name], literal(content))
     for name, content in key_values(env, "--env").items():
         _put(spec, ["environment", "env", name], content)
+    for name, content in key_values(secrets, "--secret").items():
+        _put(spec, ["environment", "secrets", name], content)
     if image is not None:
         _put(spec, ["environment", "image"], image)
     if words := list(requirements):

@@ -1,0 +1,143 @@
+"""Secrets while a run is planned: references are checked and sent; values that were given by mistake are taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.errors import FrameworkError, UsageError
+from framework_run.secrets import placeholder
+
+if TYPE_CHECKING:
+    from framework.databases import Document
+    from framework.engine.request import RunRequest
+    from framework.engine.session import Session
+    from framework.models import Function
+    from framework_run.masking import Masker
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE: Final = re.compile(r"([a-z][a-z0-9-]*):(.+)", re.DOTALL)
+_LOCAL: Final = frozenset({"env", "file"})  # stores that can be asked here at no cost
+_MASKED: Final = ("params", "inputs", "command", "returns", "artifact_path")
+
+
+def references(session: Session, secrets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The part ``secrets`` of a submission.
+
+    Args:
+        session: Whose plugins are asked for the stores.
+        secrets: ``spec.environment.secrets``: variable to ``STORE:KEY``.
+
+    Raises:
+        UsageError: A variable or a reference is none.
+        UnknownKind: There is no such store.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for variable, reference in secrets.items():
+        match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+        if not _VARIABLE.fullmatch(variable):
+            raise UsageError(
+                f"spec.environment.secrets: {variable!r} is no name of a variable",
+                advice="Use letters, digits and '_', and no digit first.",
+            )
+        if match is None:  # the text may be the value itself: it is not repeated
+            raise UsageError(
+                f"spec.environment.secrets.{variable} is no reference to a secret",
+                advice=f"Write {variable}=STORE:KEY, such as {variable}=env:{variable} or {variable}=file:/path.",
+            )
+        store = session.plugins.secret_store(match[1])
+        found[variable] = {"store": match[1], "key": match[2], "target": store.mounted, "options": {}}
+    return found
+
+
+class Guard:
+    """Keeps the values of a run's secrets out of its documents, as far as they can be found out here.
+
+    Args:
+        values: The values by variable.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        from framework_run.masking import SHORTEST, Masker
+
+        self.masker: Masker = Masker(values.values())
+        long_ones = [(variable, value) for variable, value in values.items() if len(value) >= SHORTEST]
+        self._values = dict(sorted(long_ones, key=lambda pair: -len(pair[1])))  # one may hold another
+
+    def clear_function(self, function: Function) -> None:
+        """Put placeholders in place of values: in the variables of its environment, and its command's words."""
+        code, needs = function.spec.code, function.spec.environment
+        code.command = self._taken_out(code.command)
+        needs.env = self.variables(needs.env)
+
+    def clear_request(self, request: RunRequest) -> None:
+        """Put placeholders in place of values in the parameters."""
+        numbers = [name for name, value in request.params.items() if self._is_number(value)]
+        request.params = self._taken_out(request.params)
+        request.raw = sorted({*request.raw, *numbers})  # the text is read by the annotation, as from a command line
+
+    def variables(self, env: dict[str, str]) -> dict[str, str]:
+        """Variables of the environment, with placeholders in place of values; those of the secrets are left out."""
+        return {name: self._taken_out(value) for name, value in env.items() if name not in self._values}
+
+    def document(self, run: Document) -> Document:
+        """A run's document, masked: what the placeholders have not taken out."""
+        spec, metadata, status = run["spec"], run["metadata"], run["status"]
+        masked = {name: self.masker.data(spec[name], numbers=True) for name in _MASKED if name in spec}
+        named = {name: self.masker.data(metadata[name]) for name in ("name", "labels") if name in metadata}
+        facts = self.masker.data(status.get("environment", {}))
+        return {
+            **run,
+            "metadata": {**metadata, **named},
+            "spec": {**spec, **masked},
+            "status": {**status, "environment": facts},
+        }
+
+    def mask(self, error: FrameworkError) -> None:
+        """Mask the words of an error."""
+        error.message, error.advice = self.masker.text(error.message), self.masker.text(error.advice)
+        error.args = (error.message,)
+
+    def _is_number(self, value: Any) -> bool:
+        return isinstance(value, (int, float)) and self.masker.is_secret(value)
+
+    def _taken_out(self, content: Any) -> Any:
+        if isinstance(content, dict):
+            return {key: self._taken_out(item) for key, item in content.items()}
+        if isinstance(content, (list, tuple)):
+            return [self._taken_out(item) for item in content]
+        for variable, value in self._values.items():
+            if self._is_number(content) and str(content) == value.strip():
+                return placeholder(variable)
+            if isinstance(content, str):
+                content = content.replace(value, placeholder(variable))
+        return content
+
+
+def guard(session: Session, secrets: Mapping[str, str]) -> Guard | None:
+    """What keeps the values of these secrets out of documents; None where there are no secrets.
+
+    Only the stores ``env`` and ``file`` are asked, on this machine: where a run is elsewhere, its values may be others.
+    A value that is not here is no error here: its run will say so.
+
+    Args:
+        session: As of `references`.
+        secrets: Likewise.
+
+    Raises:
+        UsageError: As `references`.
+    """
+    if not secrets:
+        return None
+    from framework_run.errors import SecretError
+    from framework_run.secrets import resolve
+
+    values = {}
+    for variable, reference in references(session, secrets).items():
+        if reference["store"] in _LOCAL:
+            try:
+                values.update(resolve({variable: reference}))
+            except SecretError:
+                continue
+    return Guard(values)
