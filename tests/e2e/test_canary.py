@@ -1,0 +1,152 @@
+"""A canary secret: after runs of every path, no byte under the home folder holds it, in any of the usual encodings."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CANARY = "canary+in/the mine 4711"
+SOURCE = """
+import logging
+import os
+import sys
+import time
+
+import framework as fw
+
+
+def work(context, word: str = "", number: int = 0) -> dict:
+    secret = os.environ["TOKEN"]
+    print("here it is:", secret)
+    for letter in secret:
+        sys.stdout.write(letter)
+        sys.stdout.flush()
+    context.logger.info("logged %s", secret)
+    context.log_results({"secret": secret, "inner": {"list": [secret]}, secret: 1})
+    context.log_metric(secret, 0.5)
+    context.set_label("label", secret)
+    context.progress(1, 2, unit=secret, text=secret)
+    context.log_artifact("kept", b"nothing", metadata={"about": secret})
+    with context.child_run(f"child of {secret}", {"param": secret}) as child:
+        child.log_result("secret", secret)
+    return {"length": len(secret), "same": word in ("", secret), "number": number}
+
+
+def fail() -> None:
+    secret = os.environ["TOKEN"]
+    try:
+        raise KeyError(secret)
+    except KeyError as error:
+        raise ValueError(f"no {secret}") from error
+
+
+def leave() -> None:
+    sys.exit("left with " + os.environ["TOKEN"])
+
+
+@fw.function(environment={"secrets": {"TOKEN": "env:CANARY"}})
+def inline(word: str = "") -> dict:
+    print("inline", os.environ["TOKEN"], word)
+    fw.context().log_result("secret", os.environ["TOKEN"])
+    if word == "fail":
+        raise ValueError(os.environ["TOKEN"])
+    return {"secret": os.environ["TOKEN"]}
+
+
+if __name__ == "__main__":
+    run = inline.run({"word": os.environ["CANARY"]})
+    assert "mine" not in run._repr_html_(), run._repr_html_()
+    failed = inline.run({"word": "fail"}, check=False)
+    assert (failed.state, failed.message) == ("failed", "ValueError: ***")
+    assert "mine" not in str(failed.document)
+    assert "TOKEN" not in os.environ
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def framework(tmp_path: Path, home: Path) -> Run:
+    (tmp_path / "work.py").write_text(SOURCE)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWORK_")}
+    environment.update(FRAMEWORK_HOME=str(home), CANARY=CANARY, NUMBER="47114711")
+
+    def call(*words: str, program: str = "framework", status: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / program), *words]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+        )
+        assert ended.returncode == status, ended.stdout + ended.stderr
+        return ended
+
+    return call
+
+
+def holding(home: Path, secret: str) -> list[str]:
+    """The files below a folder that hold a secret, or a piece of its base64 digits."""
+    forms = [secret, base64.b64encode(secret.encode()).decode()[:-4], secret.encode().hex(), secret.replace(" ", "%20")]
+    found = [path for path in home.rglob("*") if path.is_file()]
+    assert found
+    return [str(path) for path in found if any(form.encode() in path.read_bytes() for form in forms)]
+
+
+SECRET = ("--secret", "TOKEN=env:CANARY")
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("run", "work.py:work", *SECRET), 0),
+        (("run", "work.py:work", *SECRET, "--word", CANARY), 0),
+        (("run", "work.py:work", *SECRET, "-p", f"word={CANARY}", "--name", CANARY[:6], "--label", f"a={CANARY}"), 0),
+        (("run", "work.py:work", "--secret", "TOKEN=env:NUMBER", "--number", "47114711"), 0),
+        (("run", "work.py:fail", *SECRET), 1),
+        (("run", "work.py:leave", *SECRET), 1),
+        (("run", "work.py:fail", *SECRET, "--json"), 1),
+        (("run", "work.py:work", *SECRET, "--dry-run", "-p", f"word={CANARY}"), 0),
+        (("run", *SECRET, "--", "sh", "-c", 'echo "$TOKEN"; echo "$TOKEN" >&2; exit 3'), 1),
+        (("run", *SECRET, "--", "echo", CANARY), 0),
+        (("run", *SECRET, "--env", f"OTHER={CANARY}", "--", "sh", "-c", 'test "$OTHER" = "$TOKEN"'), 0),
+        (("run", "work.py:work", "--secret", "TOKEN=env:NOT_THERE"), 1),
+        (("run", "work.py:work", *SECRET, "--number", f"no number {CANARY}"), 2),
+    ],
+)
+def test_no_byte_of_a_run_in_a_process_holds_it(
+    framework: Run, home: Path, words: tuple[str, ...], status: int
+) -> None:
+    ended = framework(*words, status=status)
+    assert CANARY not in ended.stdout + ended.stderr
+    assert holding(home, CANARY) == []
+    assert holding(home, "47114711") == []
+    listed = framework("runs", "list", "--json")
+    assert CANARY not in listed.stdout + listed.stderr
+
+
+def test_no_byte_of_an_inline_run_holds_it(framework: Run, home: Path) -> None:
+    framework("work.py", program="python")
+    assert holding(home, CANARY) == []
+
+
+def test_the_submission_on_the_disk_holds_references_only(framework: Run, home: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    source = (
+        f"import pathlib, time\ndef wait(word):\n    while not pathlib.Path({str(gate)!r}).exists(): time.sleep(.02)\n"
+    )
+    (tmp_path / "wait.py").write_text(source)
+    uid = framework("run", "wait.py:wait", *SECRET, "-p", f"word={CANARY}", "--detach").stdout.strip()
+    assert (home / "runs" / uid / "submission.json").exists()
+    assert holding(home, CANARY) == []
+    gate.touch()
+    framework("logs", "-f", uid)
+    assert holding(home, CANARY) == []
