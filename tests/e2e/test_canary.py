@@ -150,3 +150,10 @@ def test_the_submission_on_the_disk_holds_references_only(framework: Run, home: 
     gate.touch()
     framework("logs", "-f", uid)
     assert holding(home, CANARY) == []
+
+
+def test_no_byte_of_a_map_holds_it(framework: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text(f'{{"word": "{CANARY}"}}\n{{"number": 7}}\n')
+    ended = framework("run", "work.py:work", *SECRET, "--map", "items.jsonl", "--parallelism", "1")
+    assert CANARY not in ended.stdout + ended.stderr
+    assert holding(home, CANARY) == []

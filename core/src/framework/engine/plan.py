@@ -76,12 +76,8 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         guard.clear_function(function)
     _name_version(session, function)
     check_params(request, function)
-    if guard is not None and not request.inline:
-        guard.clear_request(request)
     inputs = _inputs(session, request)
-    run = run_document(request, function)
-    if guard is not None:
-        run = guard.document(run)
+    run = run_document(request, function, guard)
     document = _submission(session, request, loaded, run, inputs)
     if guard is not None:
         document["params"] = encode(request.params)
@@ -98,9 +94,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
 
     The parameters are bound by who calls the function.
     """
-    run = run_document(request, base.function)
-    if base.guard is not None:
-        run = base.guard.document(run)
+    run = run_document(request, base.function, base.guard)
     document = base.submission.document
     document = {
         **document,
@@ -226,8 +220,16 @@ def _input(session: Session, name: str, place: str, folder: Path) -> Path:
     return path
 
 
-def run_document(request: RunRequest, function: Function) -> Document:
-    """The run's document as it begins."""
+def run_document(request: RunRequest, function: Function, guard: Guard | None = None) -> Document:
+    """The run's document as it begins.
+
+    Args:
+        request: What is asked for; of a run apart, placeholders are put in place of values of secrets.
+        function: With its version.
+        guard: Keeps the values of secrets out of it.
+    """
+    if guard is not None and not request.inline:
+        guard.clear_request(request)
     metadata, code = function.metadata, function.spec.code
     spec: Document = {
         "kind": function.kind,
@@ -248,7 +250,7 @@ def run_document(request: RunRequest, function: Function) -> Document:
     }
     spec.update({name: value for name, value in optional.items() if value})
     now = time.time()
-    return {
+    run: Document = {
         "metadata": {
             "uid": new_uid(),
             "name": request.name or metadata.name,
@@ -258,6 +260,7 @@ def run_document(request: RunRequest, function: Function) -> Document:
         "spec": spec,
         "status": {"state": "created", "created": now, "environment": environment()},
     }
+    return run if guard is None else guard.document(run)
 
 
 def _submission(
