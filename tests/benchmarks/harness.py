@@ -52,6 +52,17 @@ def turns(count: int, *measured: Callable[[], float]) -> list[float]:
     return [statistics.median(column) for column in zip(*taken, strict=True)]
 
 
+def totals(count: int, *measured: Callable[[], float]) -> list[float]:
+    """The sum of each, measured in turns: for what now and then does the work of many, such as moving a WAL.
+
+    Args:
+        count: How often each is measured.
+        measured: Each returns what it took, in seconds.
+    """
+    taken = [[each() for each in measured] for _ in range(count)]
+    return [sum(column) for column in zip(*taken, strict=True)]
+
+
 def process(command: Sequence[str | Path], environment: dict[str, str], folder: Path) -> Callable[[], float]:
     """How long a process takes from its start to its end, in seconds."""
 

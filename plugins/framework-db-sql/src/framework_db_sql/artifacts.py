@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from framework.databases import Document
 from framework.errors import NotFound
-from framework_db_sql.columns import dumps
 from framework_db_sql.engine import Engine, Session
+from framework_db_sql.jsontext import dumps, loads
 
 _KEEP: Final = (
     "INSERT INTO artifacts (run, iteration, key, project, created, digest, doc) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -37,7 +36,7 @@ def find_artifacts(
     # the columns are named above, the values are arguments
     statement = f"SELECT doc FROM artifacts{where} ORDER BY created DESC, run DESC, key{some}"  # noqa: S608
     with engine.reading() as session:
-        return [json.loads(doc) for (doc,) in session.execute(statement, list(wanted.values()))]
+        return [loads(doc) for (doc,) in session.execute(statement, list(wanted.values()))]
 
 
 def one_artifact(engine: Engine, project: str, key: str, tag: str, digest: str | None) -> Document:

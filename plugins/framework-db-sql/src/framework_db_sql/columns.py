@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Final
 
 from framework.databases import Document
 from framework.models.causes import ENDED
+from framework_db_sql.jsontext import dumps
 
 INSERT: Final = (
     "INSERT INTO runs (id, uid, revision, pending, project, name, state, kind, cause, function, parent, created,"
@@ -18,8 +18,6 @@ UPDATE: Final = (
     "UPDATE runs SET revision = revision + 1, pending = ?, state = ?, cause = ?, started = ?, ended = ?,"
     " ledger = ?, doc = ? WHERE id = ? AND revision = ?"
 )
-
-dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def inserted(run: Document, ledger: str, handle: str | None) -> tuple[Any, ...]:

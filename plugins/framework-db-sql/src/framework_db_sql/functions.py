@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Final
 
 from framework.databases import Document
 from framework.errors import Ambiguous, NotFound
-from framework_db_sql.columns import dumps
 from framework_db_sql.engine import Engine, Session
+from framework_db_sql.jsontext import dumps, loads
 
 LATEST: Final = "latest"
 _OWN: Final = ("created", "tags")  # parts of the status that the database fills in
@@ -68,7 +67,7 @@ def all_functions(engine: Engine, project: str | None) -> list[Document]:
     )
     with engine.reading(snapshot=True) as session:
         rows = session.execute(statement, arguments).fetchall()
-        return [_with_tags(session, json.loads(doc)) for (doc,) in rows]
+        return [_with_tags(session, loads(doc)) for (doc,) in rows]
 
 
 def history(engine: Engine, project: str, name: str) -> list[Document]:
@@ -82,7 +81,7 @@ def history(engine: Engine, project: str, name: str) -> list[Document]:
         rows = session.execute(f"SELECT doc {_OF} ORDER BY put DESC", place).fetchall()
         if not rows:
             raise _missing(session, place, name)
-        return [_with_tags(session, json.loads(doc)) for (doc,) in rows]
+        return [_with_tags(session, loads(doc)) for (doc,) in rows]
 
 
 def tag_function(engine: Engine, project: str, name: str, version: str, tag: str) -> None:
@@ -115,12 +114,12 @@ def delete_function(engine: Engine, project: str, name: str, version: str | None
 
 def _kept(session: Session, place: tuple[str, str], version: str) -> Document | None:
     row = session.execute(f"SELECT doc {_OF} AND version = ?", (*place, version)).fetchone()
-    return None if row is None else json.loads(row[0])
+    return None if row is None else loads(row[0])
 
 
 def _same(kept: Document, function: Document) -> bool:
     """Whether a kept version says all that this one says."""
-    return bool(_bare(kept) == json.loads(dumps(_bare(function))))
+    return bool(_bare(kept) == loads(dumps(_bare(function))))
 
 
 def _bare(function: Document) -> Document:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from framework.errors import NotFound
 from framework_db_sql.engine import Session
+from framework_db_sql.jsontext import loads
 
 
 def missing(uid: str) -> NotFound:
@@ -23,6 +22,6 @@ def located(session: Session, uid: str, attempt: int | None) -> tuple[int, int]:
     if row is None:
         raise missing(uid)
     if attempt is None:
-        attempts = json.loads(row[1]).get("status", {}).get("attempts") or [{"number": 1}]
+        attempts = loads(row[1]).get("status", {}).get("attempts") or [{"number": 1}]
         attempt = attempts[-1]["number"]
     return int(row[0]), int(attempt)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from framework.databases import Document
 from framework.errors import NotFound
-from framework_db_sql.columns import dumps
 from framework_db_sql.engine import Engine
+from framework_db_sql.jsontext import dumps, loads
 
 DEFAULT: Final = "default"
 _PUT: Final = "INSERT INTO projects (name, doc) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc"
@@ -29,7 +28,7 @@ def one_project(engine: Engine, name: str) -> Document:
     with engine.reading() as session:
         row = session.execute("SELECT doc FROM projects WHERE name = ?", (name,)).fetchone()
     if row is not None:
-        document: Document = json.loads(row[0])
+        document: Document = loads(row[0])
         return document
     if name == DEFAULT:
         return {"metadata": {"name": DEFAULT}}
@@ -40,5 +39,5 @@ def all_projects(engine: Engine) -> list[Document]:
     """Every project, by name."""
     with engine.reading() as session:
         rows = session.execute("SELECT name, doc FROM projects").fetchall()
-    found = {DEFAULT: {"metadata": {"name": DEFAULT}}, **{name: json.loads(doc) for name, doc in rows}}
+    found = {DEFAULT: {"metadata": {"name": DEFAULT}}, **{name: loads(doc) for name, doc in rows}}
     return [found[name] for name in sorted(found)]

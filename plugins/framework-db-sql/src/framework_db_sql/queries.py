@@ -7,7 +7,6 @@ enough, because of each hundred some fit. `framework.conditions.fits` says what 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import and_
@@ -21,6 +20,7 @@ from framework.databases import Condition, Document, RunQuery
 from framework_db_sql.dialects import DRIVER, RUNS, Dialect
 from framework_db_sql.engine import Engine, Session
 from framework_db_sql.facts import encode, key_of
+from framework_db_sql.jsontext import loads
 from framework_db_sql.predicates import Predicate, Source, predicate
 from framework_db_sql.unsettled import any_dirty, write_facts
 
@@ -267,5 +267,5 @@ def _documents(session: Session, ids: Sequence[int]) -> list[Document]:
         places = ", ".join("?" * len(piece))
         rows = session.execute(f"SELECT id, doc FROM runs WHERE id IN ({places})", piece).fetchall()  # noqa: S608
         texts = dict(rows)
-        found += [json.loads(texts[run]) for run in piece]
+        found += [loads(texts[run]) for run in piece]
     return found

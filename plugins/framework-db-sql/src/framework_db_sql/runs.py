@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,9 +10,10 @@ from framework.engine.apply import Ledger, Merged, merge
 from framework.errors import Ambiguous
 from framework.runtimes import Cursor, Handle
 from framework_db_sql.artifacts import keep_artifacts
-from framework_db_sql.columns import INSERT, UPDATE, dumps, inserted, is_active
+from framework_db_sql.columns import INSERT, UPDATE, inserted, is_active
 from framework_db_sql.engine import Engine, Session
 from framework_db_sql.facts import facts_of
+from framework_db_sql.jsontext import dumps, loads
 from framework_db_sql.logs import keep_log
 from framework_db_sql.lookup import missing
 from framework_db_sql.points import keep_points
@@ -78,7 +78,7 @@ class Runs:
         with self._engine.writing(durable=durable) as session:
             if known is None or merged is None or (now := _change(session, known, merged, cursor)) is None:
                 known = self._read(session, uid)
-                merged = merge(json.loads(known.doc), known.ledger, events, lambda child: _find(session, child))
+                merged = merge(loads(known.doc), known.ledger, events, lambda child: _find(session, child))
                 now = _change(session, known, merged, cursor)
                 if now is None:
                     raise AssertionError(f"the row of run {uid} changed while it was locked")
@@ -100,7 +100,7 @@ class Runs:
             raise missing(uid)
         if len(rows) > 1 and rows[0][0] != uid:
             raise Ambiguous(f"{uid!r} fits several runs: {rows[0][0]}, {rows[1][0]}, …", advice="Give more of the uid.")
-        document: Document = json.loads(rows[0][1])
+        document: Document = loads(rows[0][1])
         return document
 
     def active(self, kind: str | None) -> list[ActiveRun]:
@@ -136,7 +136,7 @@ class Runs:
                 ]
                 number, _, _, doc, _ = row
                 if not is_dirty(session, number):
-                    forget_facts(session, number, facts_of(json.loads(doc)))
+                    forget_facts(session, number, facts_of(loads(doc)))
                 for table in _BESIDE:
                     session.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608  a constant
                 session.execute("DELETE FROM runs WHERE id = ?", (number,))
@@ -168,7 +168,7 @@ class Runs:
 
 def _known(session: Session, row: tuple[Any, ...]) -> _Known:
     number, revision, pending, doc, ledger = row
-    return _Known(number, revision, bool(pending), is_dirty(session, number), doc, json.loads(ledger))
+    return _Known(number, revision, bool(pending), is_dirty(session, number), doc, loads(ledger))
 
 
 def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
@@ -186,7 +186,7 @@ def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
 def _merged_alone(known: _Known, events: Sequence[Event]) -> Merged | None:
     """A run and its events, or None where they need another run."""
     try:
-        return merge(json.loads(known.doc), known.ledger, events, _no_child)
+        return merge(loads(known.doc), known.ledger, events, _no_child)
     except _NeedsChild:
         return None
 
@@ -197,13 +197,13 @@ def _no_child(_uid: str) -> None:
 
 def _find(session: Session, uid: str) -> tuple[Document, Ledger] | None:
     row = session.execute("SELECT doc, ledger FROM runs WHERE uid = ?", (uid,)).fetchone()
-    return None if row is None else (json.loads(row[0]), json.loads(row[1]))
+    return None if row is None else (loads(row[0]), loads(row[1]))
 
 
 def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | None) -> _Known | None:
     """Write what a merge came to; None, and nothing written, where the row is of another revision."""
     status, doc = merged.document.get("status", {}), dumps(merged.document)
-    old = [] if known.dirty else list(facts_of(json.loads(known.doc)))
+    old = [] if known.dirty else list(facts_of(loads(known.doc)))
     stale = not known.dirty and old != list(facts_of(merged.document))
     active, dirty = bool(is_active(status)), known.dirty or stale
     state, cause = status.get("state") or "created", status.get("cause")
@@ -243,7 +243,7 @@ def _followed(row: tuple[Any, ...]) -> ActiveRun:
     uid, doc, handle, cursor = row
     return ActiveRun(
         uid=uid,
-        document=json.loads(doc),
-        handle=json.loads(handle) if handle else None,
-        cursor=json.loads(cursor) if cursor else {},
+        document=loads(doc),
+        handle=loads(handle) if handle else None,
+        cursor=loads(cursor) if cursor else {},
     )

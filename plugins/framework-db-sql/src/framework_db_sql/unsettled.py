@@ -6,12 +6,12 @@ for them while it is written, and their index is written in large, sorted pieces
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Final
 
 from framework_db_sql.engine import Engine, Session
 from framework_db_sql.facts import Fact, facts_of
+from framework_db_sql.jsontext import loads
 
 BATCH: Final = 2_000
 """Runs whose facts are written in one transaction, and how many a writer lets pile up."""
@@ -55,7 +55,7 @@ def backlog(session: Session) -> int:
 def write_facts(engine: Engine, session: Session) -> int:
     """Write the facts of up to `BATCH` runs; returns of how many."""
     runs = session.execute(_DIRTY + engine.lock_runs, (BATCH,)).fetchall()
-    rows = [(key, value, number) for number, _, text in runs for key, value in facts_of(json.loads(text))]
+    rows = [(key, value, number) for number, _, text in runs for key, value in facts_of(loads(text))]
     rows.sort()  # pages of the index are touched once each
     session.executemany(_WRITE, rows)
     active = [(number,) for number, pending, _ in runs if pending]

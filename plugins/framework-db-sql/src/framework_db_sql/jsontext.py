@@ -1,0 +1,36 @@
+"""Documents as JSON text, and back.
+
+orjson takes a tenth of the time that the standard library takes. What it refuses, and JSON text may hold (lone
+surrogates, integers beyond 64 bits), the standard library writes and reads.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+
+def dumps(content: Any) -> str:
+    """JSON text without spaces.
+
+    Raises:
+        TypeError: A part of it has no JSON form.
+    """
+    try:
+        return orjson.dumps(content).decode()
+    except TypeError:
+        return json.dumps(content, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """What `dumps` was given.
+
+    Raises:
+        ValueError: It is no JSON text.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
