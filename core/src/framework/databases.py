@@ -90,6 +90,24 @@ class ActiveRun:
     cursor: Cursor
 
 
+@define(kw_only=True)
+class RunRecord:
+    """All that is kept of one run: what a merge carries from one database to another."""
+
+    document: Document
+    ledger: dict[str, Any] = Factory(dict)  # what the merge rule remembers: `framework.engine.apply`
+    handle: Handle | None = None
+    cursor: Cursor = Factory(dict)
+    log: list[LogChunk] = Factory(list)
+    metrics: list[MetricChunk] = Factory(list)
+    artifacts: list[Document] = Factory(list)
+
+    @property
+    def uid(self) -> str:
+        """The run's uid."""
+        return str(self.document["metadata"]["uid"])
+
+
 class Database(ABC):
     """Functions, runs, projects, artifacts and events.
 
@@ -187,11 +205,40 @@ class Database(ABC):
     def metric(self, uid: str, key: str, *, attempt: int | None = None) -> list[tuple[int, float, float]]:
         """The points of a metric: (step, value, time), in order of step and time."""
 
+    # What a merge takes
+
+    @abstractmethod
+    def run_stamps(self, project: str | None = None) -> Iterator[tuple[str, str]]:
+        """The uid and the stamp (`framework.engine.reconcile.stamp`) of every run, the oldest first, children too."""
+
+    @abstractmethod
+    def dump_run(self, uid: str) -> RunRecord:
+        """All that is kept of a run, as of one moment.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+
+    @abstractmethod
+    def load_runs(self, runs: Sequence[RunRecord]) -> list[bool]:
+        """Bring in runs of another database, in one transaction that is on the disk when this returns.
+
+        Of a run that is here already, the two are made one (`framework.engine.reconcile.reconciled`).
+
+        Returns:
+            Of each run, whether anything of it was new.
+        """
+
     # Functions
 
     @abstractmethod
-    def put_function(self, function: Document) -> str:
-        """Keep a version (``status.version`` is its hash) and move ``latest`` to it; the same version twice is one.
+    def put_function(self, function: Document, *, latest: bool = True) -> str:
+        """Keep a version (``status.version`` is its hash); the same version twice is one.
+
+        Args:
+            function: Its document.
+            latest: Whether the tag ``latest`` moves to it. Without, a version that is there stays as it is, and a new
+                one takes its place in the history by its time of creation; ``latest`` is set where there is none.
 
         Returns:
             The version.

@@ -66,7 +66,7 @@ def merge(
         else:
             _TAKE.get(event["kind"], _ignore)(merged, attempt, event)
     if merged.ledger["attempts"]:
-        merged.document = _drawn(document, merged.ledger)
+        merged.document = drawn(document, merged.ledger)
     _merge_children(merged, inner, child)
     return merged
 
@@ -149,7 +149,18 @@ def _artifact(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
     data = event["data"]
     summary = {name: data[name] for name in ("uri", "type", "format", "name", "digest", "size") if name in data}
     _keep(attempt["artifacts"], {data["key"]: summary}, event["seq"])
-    merged.artifacts.append(_artifact_document(merged.document, event))
+    if standing_artifact(merged.ledger, data["key"]) is summary:
+        merged.artifacts.append(_artifact_document(merged.document, event))
+
+
+def standing_artifact(ledger: Ledger, key: str) -> dict[str, Any]:
+    """What the latest attempt that has an artifact of this key says of it; empty where none has."""
+    for number in sorted(map(int, ledger.get("attempts", {})), reverse=True):
+        said = ledger["attempts"][str(number)]["artifacts"].get(key)
+        if said is not None:
+            summary: dict[str, Any] = said[1]
+            return summary
+    return {}
 
 
 def _label(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -226,8 +237,8 @@ def _plain(place: dict[str, Any]) -> dict[str, Any]:
 # From the ledger to the document
 
 
-def _drawn(document: Document, ledger: Ledger) -> Document:
-    """The document with its status, and its labels, as the ledger says."""
+def drawn(document: Document, ledger: Ledger) -> Document:
+    """The document with its status, and its labels, as the ledger says; it has at least one attempt."""
     numbers = sorted(int(number) for number in ledger["attempts"])
     latest = ledger["attempts"][str(numbers[-1])]
     ends = [settle(ledger["attempts"][str(number)]) for number in numbers]
@@ -240,11 +251,10 @@ def _drawn(document: Document, ledger: Ledger) -> Document:
     if first:
         status["started"] = first["time"]
     status["attempts"] = rows
-    drawn = {**document, "status": status}
+    metadata = document.get("metadata", {})
     if latest.get("labels"):
-        metadata = document.get("metadata", {})
-        drawn["metadata"] = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
-    return drawn
+        metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
+    return {**document, "metadata": metadata, "status": status}
 
 
 def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -> dict[str, Any]:
@@ -323,10 +333,11 @@ def _merge_child(
     merged = Merged(document, _copy(ledger))
     attempt = _attempt(merged.ledger, 1)
     attempt.setdefault("begun", {"time": opened["time"]})
-    attempt["producers"].setdefault("parent", {})
+    kinds = attempt["producers"].setdefault("parent", {}).setdefault("kinds", {})
     for event in events:
+        kinds[event["kind"]] = kinds.get(event["kind"], 0) + 1
         _TAKE.get(event["kind"], _ignore)(merged, attempt, {**event, "attempt": 1, "rank": 0})
-    merged.document = _drawn(document, merged.ledger)
+    merged.document = drawn(document, merged.ledger)
     return merged
 
 

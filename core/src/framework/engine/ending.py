@@ -32,7 +32,7 @@ def settle(attempt: dict[str, Any]) -> dict[str, Any]:
 
 def _gaps(attempt: dict[str, Any]) -> list[str]:
     texts = []
-    for name, producer in attempt["producers"].items():
+    for name, producer in sorted(attempt["producers"].items()):
         end = attempt.get("ends", {}).get(name.partition("/")[2], {})
         ranges = list(producer.get("missing", []))
         if end and producer.get("last", 0) < end.get("events", 0):
@@ -44,7 +44,7 @@ def _gaps(attempt: dict[str, Any]) -> list[str]:
 
 def _lossless_missing(attempt: dict[str, Any]) -> str:
     """Which records that may not be missing are; empty when all are there."""
-    for rank, end in attempt.get("ends", {}).items():
+    for rank, end in sorted(attempt.get("ends", {}).items()):
         have = attempt["producers"].get(f"0/{rank}", {}).get("kinds", {})
         for kind, count in end.get("kinds", {}).items():
             if kind in LOSSLESS and have.get(kind, 0) < count:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from framework.testing.database_catalog import CatalogSuite
 from framework.testing.database_concurrency import ConcurrencySuite
+from framework.testing.database_merging import MergingSuite
 from framework.testing.database_queries import QueriesSuite
 from framework.testing.database_records import RecordsSuite
 from framework.testing.database_runs import RunsSuite
@@ -24,8 +25,8 @@ from framework.testing.database_runs import RunsSuite
 __all__ = ["DatabaseSuite"]
 
 
-class DatabaseSuite(RunsSuite, RecordsSuite, QueriesSuite, CatalogSuite, ConcurrencySuite):
-    """Everything that a database promises: runs and events, output and metrics, queries, functions, artifacts, writers.
+class DatabaseSuite(RunsSuite, RecordsSuite, QueriesSuite, CatalogSuite, ConcurrencySuite, MergingSuite):
+    """Everything that a database promises: runs and events, output, queries, functions, artifacts, writers, merges.
 
     Override the fixture ``database``, and ``reopen`` where another client is not made by
     ``type(database)(database.url)``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from framework.databases import ActiveRun, Database, Document, LogChunk, RunQuery
+from framework.databases import ActiveRun, Database, Document, LogChunk, RunQuery, RunRecord
 from framework.errors import DatabaseError
 from framework.runtimes import Cursor, Handle
 from framework_db_sql import artifacts, contents, functions, projects
@@ -90,9 +90,28 @@ class SqlDatabase(Database):
         """The points of a metric."""
         return read_points(self._engine, uid, key, attempt)
 
-    def put_function(self, function: Document) -> str:
-        """Keep a version and move ``latest`` to it."""
-        return functions.put_function(self._engine, function)
+    def run_stamps(self, project: str | None = None) -> Iterator[tuple[str, str]]:
+        """The uid and the stamp of every run."""
+        from framework_db_sql import records
+
+        return records.run_stamps(self._engine, project)
+
+    def dump_run(self, uid: str) -> RunRecord:
+        """All that is kept of a run."""
+        from framework_db_sql import records
+
+        return records.dump_run(self._engine, uid)
+
+    def load_runs(self, runs: Sequence[RunRecord]) -> list[bool]:
+        """Bring in runs of another database."""
+        from framework_db_sql import records
+
+        return records.load_runs(self._engine, runs)
+
+    def put_function(self, function: Document, *, latest: bool = True) -> str:
+        """Keep a version, and move ``latest`` to it."""
+        put = functions.put_function if latest else functions.add_function
+        return put(self._engine, function)
 
     def function(self, project: str, name: str, *, tag: str = "latest", version: str | None = None) -> Document:
         """One version by tag or hash."""

@@ -42,6 +42,23 @@ def put_function(engine: Engine, function: Document) -> str:
     return version
 
 
+def add_function(engine: Engine, function: Document) -> str:
+    """Keep a version at the place that its time of creation gives it in the history; one that is there stays as it is.
+
+    No tag moves, but that of a new function ``latest`` begins with it.
+    """
+    metadata, version = function["metadata"], str(function["status"]["version"])
+    place = (metadata.get("project", "default"), metadata["name"])
+    with engine.writing(durable=True) as session:
+        if _kept(session, place, version) is None:
+            status = {name: part for name, part in function["status"].items() if name != "tags"}
+            created = status.setdefault("created", time.time())
+            session.execute(_PUT, (*place, version, created, dumps({**function, "status": status})))
+        if _tagged(session, place, LATEST) is None:
+            session.execute(_TAG, (*place, LATEST, version))
+    return version
+
+
 def one_function(engine: Engine, project: str, name: str, tag: str, version: str | None) -> Document:
     """One version by tag, or by hash or its unique beginning.
 

@@ -26,7 +26,7 @@ _FOLLOWED: Final = "SELECT uid, doc, handle, cursor FROM runs WHERE "
 _BESIDE: Final = ("log", "points", "unsettled")  # tables that a run's rows go from with it
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """A run as this process has written it. The document is text, because the caller may change the one it gave."""
 
     id: int
@@ -50,16 +50,16 @@ class Runs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recent: dict[str, _Known] = {}
+        self._recent: dict[str, Known] = {}
         self._ended = -1  # ended since the last look at the backlog; -1 before the first look
 
     def create(self, run: Document, handle: Handle | None) -> None:
         """Insert a run; one that is there is left as it is."""
         row = inserted(run, "{}", None if handle is None else dumps(handle))
         with self._engine.writing() as session:
-            number = _insert(session, row)
+            number = insert(session, row)
         if number is not None:
-            self._remember(row[0], _Known(number, 1, bool(row[1]), dirty=True, doc=row[-1], ledger={}))
+            self._remember(row[0], Known(number, 1, bool(row[1]), dirty=True, doc=row[-1], ledger={}))
 
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep a run's handle."""
@@ -76,10 +76,10 @@ class Runs:
         known = self._recent.pop(uid, None)
         merged = None if known is None else _merged_alone(known, events)
         with self._engine.writing(durable=durable) as session:
-            if known is None or merged is None or (now := _change(session, known, merged, cursor)) is None:
+            if known is None or merged is None or (now := change(session, known, merged, cursor)) is None:
                 known = self._read(session, uid)
                 merged = merge(loads(known.doc), known.ledger, events, lambda child: _find(session, child))
-                now = _change(session, known, merged, cursor)
+                now = change(session, known, merged, cursor)
                 if now is None:
                     raise AssertionError(f"the row of run {uid} changed while it was locked")
                 for child in merged.children:
@@ -142,14 +142,14 @@ class Runs:
                 session.execute("DELETE FROM runs WHERE id = ?", (number,))
         return len(gone)
 
-    def _read(self, session: Session, uid: str) -> _Known:
+    def _read(self, session: Session, uid: str) -> Known:
         """A run, locked where rows are."""
         row = session.execute(_SELECT + self._engine.lock_rows, (uid,)).fetchone()
         if row is None:
             raise missing(uid)
-        return _known(session, row)
+        return known_of(session, row)
 
-    def _remember(self, uid: str, known: _Known) -> None:
+    def _remember(self, uid: str, known: Known) -> None:
         self._recent[uid] = known
         if len(self._recent) > _RECENT:
             self._recent.pop(next(iter(self._recent)), None)
@@ -166,12 +166,13 @@ class Runs:
                 write_facts(self._engine, session)
 
 
-def _known(session: Session, row: tuple[Any, ...]) -> _Known:
+def known_of(session: Session, row: tuple[Any, ...]) -> Known:
+    """A run by its row: id, revision, pending, doc, ledger."""
     number, revision, pending, doc, ledger = row
-    return _Known(number, revision, bool(pending), is_dirty(session, number), doc, loads(ledger))
+    return Known(number, revision, bool(pending), is_dirty(session, number), doc, loads(ledger))
 
 
-def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
+def insert(session: Session, row: tuple[Any, ...]) -> int | None:
     """Insert a row under the first free id from its microsecond on; None where its uid is there already."""
     number = int(row[9] * 1_000_000)
     while session.execute(INSERT, (number, *row)).rowcount == 0:
@@ -183,7 +184,7 @@ def _insert(session: Session, row: tuple[Any, ...]) -> int | None:
     return number
 
 
-def _merged_alone(known: _Known, events: Sequence[Event]) -> Merged | None:
+def _merged_alone(known: Known, events: Sequence[Event]) -> Merged | None:
     """A run and its events, or None where they need another run."""
     try:
         return merge(loads(known.doc), known.ledger, events, _no_child)
@@ -200,7 +201,7 @@ def _find(session: Session, uid: str) -> tuple[Document, Ledger] | None:
     return None if row is None else (loads(row[0]), loads(row[1]))
 
 
-def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | None) -> _Known | None:
+def change(session: Session, known: Known, merged: Merged, cursor: Cursor | None) -> Known | None:
     """Write what a merge came to; None, and nothing written, where the row is of another revision."""
     status, doc = merged.document.get("status", {}), dumps(merged.document)
     old = [] if known.dirty else list(facts_of(loads(known.doc)))
@@ -217,7 +218,7 @@ def _change(session: Session, known: _Known, merged: Merged, cursor: Cursor | No
     if cursor is not None:
         session.execute("UPDATE runs SET cursor = ? WHERE id = ?", (dumps(cursor), known.id))
     _keep_beside(session, known.id, merged)
-    return _Known(known.id, known.revision + 1, active, dirty, doc, merged.ledger)
+    return Known(known.id, known.revision + 1, active, dirty, doc, merged.ledger)
 
 
 def _keep_beside(session: Session, number: int, merged: Merged) -> None:
@@ -232,11 +233,11 @@ def _keep_beside(session: Session, number: int, merged: Merged) -> None:
 def _keep_child(session: Session, merged: Merged) -> None:
     """Write a run that the handler has opened: new, or changed."""
     row = inserted(merged.document, dumps(merged.ledger), None)
-    number = _insert(session, row)
+    number = insert(session, row)
     if number is not None:
         _keep_beside(session, number, merged)
         return
-    _change(session, _known(session, session.execute(_SELECT, (row[0],)).fetchone()), merged, None)
+    change(session, known_of(session, session.execute(_SELECT, (row[0],)).fetchone()), merged, None)
 
 
 def _followed(row: tuple[Any, ...]) -> ActiveRun:
