@@ -277,6 +277,7 @@ class Context:
         run = {**self._run, "uid": uid, "name": name}
         child = Context({**self._submission, "run": run, "params": given}, self._emit, timer=self._timer, child=uid)
         child._send("child", {"uid": uid, "name": name, "params": given})
+        child._packer = self._packing()  # one store for all: its limit is the run's
         token = set_current(child)
         end = ends.completed()
         try:

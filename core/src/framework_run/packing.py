@@ -9,24 +9,20 @@ from typing import Any, Final
 from framework_run.errors import PackingError, StorageError, did_you_mean
 from framework_run.plain import plain
 
-MOST_INLINE: Final = 4 * 1024 * 1024
-"""Bytes, compressed, that the artifacts of one run may have in its events where it has no storage."""
-
+_INLINE: Final[dict[str, Any]] = {"target": "framework_run.inlinestore:Store"}
 _DATA_SETS: Final = "log_dataset keeps data, log_model a model, log_artifact anything else."
-_SIZE: Final = 1024 * 1024  # bytes read at once
 
 
 class Packer:
     """Writes what a run makes, and keeps it in the run's storage.
 
     Args:
-        submission: The submission; ``artifacts.storage`` names the storage.
+        submission: The submission; ``artifacts.storage`` names the storage. Without one, content goes into events.
     """
 
     def __init__(self, submission: Mapping[str, Any]) -> None:
-        self._storage = (submission.get("artifacts") or {}).get("storage")
+        self._storage = (submission.get("artifacts") or {}).get("storage") or _INLINE
         self._store: Any = None
-        self._inline = 0  # bytes of content in events so far
 
     def returned(self, value: Any, returns: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """The events of a return value: artifacts first, then all results in one.
@@ -118,48 +114,18 @@ class Packer:
 
     def _keep(self, key: str, path: str) -> dict[str, Any]:
         """Digest, size in bytes, and uri or content."""
-        if not self._storage:
-            return self._content(key, path)
         try:
             if self._store is None:
                 from framework_run.targets import resolve
 
                 self._store = resolve(self._storage["target"])(**(self._storage.get("options") or {}))
             stored = self._store.put(path)
-        except (MemoryError, StorageError):
+        except MemoryError:
             raise
         except Exception as error:
             raise _not_stored(key, error) from error
-        return {"uri": str(stored["uri"]), "digest": str(stored["digest"]), "size": int(stored["size"])}
-
-    def _content(self, key: str, path: str) -> dict[str, Any]:
-        import hashlib
-        import zlib
-        from base64 import b64encode
-
-        digest, size, packed = hashlib.sha256(), 0, zlib.compressobj()
-        pieces = []
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                while piece := file.read(_SIZE):
-                    digest.update(piece)
-                    size += len(piece)
-                    pieces.append(packed.compress(piece))
-                    self._inline += len(pieces[-1])
-                    if self._inline > MOST_INLINE:
-                        break
-        except OSError as error:
-            raise _not_stored(key, error) from error
-        pieces.append(packed.flush())
-        self._inline += len(pieces[-1])
-        if self._inline > MOST_INLINE:
-            raise StorageError(
-                f"artifact {key!r} could not be stored: the run has no storage, and without one its artifacts may have "
-                f"{MOST_INLINE // 1024**2} MiB in all, compressed",
-                advice="Give the run an artifact path, or log less.",
-            )
-        content = b64encode(b"".join(pieces)).decode("ascii")
-        return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "content": content}
+        place = "content" if "content" in stored else "uri"
+        return {place: str(stored[place]), "digest": str(stored["digest"]), "size": int(stored["size"])}
 
 
 def plain_result(key: str, value: Any) -> Any:
@@ -221,9 +187,9 @@ def _not_stored(key: str, error: Exception) -> StorageError:
 
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+    advice = "Free space on the disk, and run it again." if full else "Mend the storage, and run it again."
     return StorageError(
-        f"artifact {key!r} could not be stored: {reason}",
-        advice="Free space on the disk, and run it again." if full else "Mend the storage, and run it again.",
+        f"artifact {key!r} could not be stored: {reason}", advice=getattr(error, "advice", "") or advice
     )
 
 

@@ -126,7 +126,12 @@ class Watcher:
             end = ends.backend(str(error), advice="Make room on the disk, and run it again.")
         except Exception as error:  # noqa: BLE001  the end is written whatever happens
             end = ends.backend(f"the supervisor failed: {type(error).__name__}: {error}")
-        return 0 if self.finish(end) and end["state"] == "completed" else 1
+        completed = self.finish(end) and end["state"] == "completed"
+        if self.submission["carrier"].get("hold"):
+            from framework_run.holding import hold
+
+            hold(self.submission["carrier"]["hold"], self.requests)
+        return 0 if completed else 1
 
     def _follow(self, started: launch.Started) -> ends.Ending:
         self.pid, self.pipes, self.oom_kills = started

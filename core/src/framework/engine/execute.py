@@ -118,12 +118,19 @@ class Follower:
     def _bring(self, *, wait: bool) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
             if events:
-                last = any(event["kind"] == "end" for event in events)
-                self._session.database.apply(self._uid, events, cursor=cursor, durable=last)
+                self._apply(events, cursor)
             self._cursor = cursor
             if self._on_event is not None:
                 for event in events:
                     self._on_event(event)
+
+    def _apply(self, events: list[Event], cursor: Cursor) -> None:
+        if any("content" in event["data"] for event in events):
+            from framework.engine.contents import stored
+
+            events = stored(self._session, self._uid, events)
+        last = any(event["kind"] == "end" for event in events)
+        self._session.database.apply(self._uid, events, cursor=cursor, durable=last)
 
     def _observed(self, end: dict[str, Any], document: Document) -> Document:
         from framework_run.events import observed_end

@@ -22,7 +22,8 @@ from typing import ClassVar
 import pytest
 
 from framework_run.errors import PackingError, StorageError
-from framework_run.packing import MOST_INLINE, Packer
+from framework_run.inlinestore import MOST_INLINE
+from framework_run.packing import Packer
 from framework_run.plain import plain
 
 
@@ -238,7 +239,7 @@ def test_no_temporary_file_is_left(packer, tmp_path, monkeypatch):
 
 def test_without_a_storage_little_fits(packer):
     packer.artifact("small", os.urandom(MOST_INLINE // 2))
-    with pytest.raises(StorageError, match="artifact 'big' could not be stored: the run has no storage"):
+    with pytest.raises(StorageError, match="artifact 'big' could not be stored: the run reaches no storage"):
         packer.artifact("big", os.urandom(MOST_INLINE // 2))
 
 

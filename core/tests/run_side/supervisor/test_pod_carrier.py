@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import signal
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,3 +226,53 @@ def test_a_termination_message_of_another_kind_is_no_note() -> None:
 def test_an_event_is_no_digest() -> None:
     with pytest.raises(ValueError, match="no closing digest"):
         digest.events_of({"v": 1, "kind": "end"})
+
+
+KEEPING = """
+import os
+from framework import context
+
+def main():
+    with open("model.bin", "wb") as file:
+        file.write(os.urandom(100_000))
+    context().log_artifact("small", b"x", format="bytes")
+    with context().child_run("fold"):
+        context().log_artifact("model", "model.bin")
+"""
+
+
+def inline(folder: Path) -> dict[str, Any]:
+    options = {"limit": 50_000, "keep": str(folder)}
+    return {"storage": {"target": "framework_run.inlinestore:Store", "options": options}}
+
+
+def test_what_is_too_large_for_events_fails_the_run_and_is_left_until_somebody_came_for_it(
+    handler: Start, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    carrier = {"type": "frames", "digest": True, "hold": {"folder": str(kept), "seconds": 600}}
+    with (tmp_path / "printed").open("wb") as file:
+        run = handler(KEEPING, popen={"stdout": file}, carrier=carrier, artifacts=inline(kept), workdir=str(tmp_path))
+        run.until(lambda: Printed((tmp_path / "printed").read_bytes()).digests)
+        assert run.process.poll() is None, "it stays"
+        assert [path.read_bytes() for path in kept.iterdir()] == [(tmp_path / "model.bin").read_bytes()]
+        run.process.send_signal(signal.SIGTERM)
+        assert run.status == 1
+    found = Printed((tmp_path / "printed").read_bytes())
+    end = found.of("end")[-1]
+    assert (end["state"], end["cause"]) == ("failed", "BackendError")
+    assert "artifact 'model' could not be stored: the run reaches no storage" in end["message"]
+    assert str(kept) in end["advice"]
+    (small,) = found.of("artifact")
+    assert zlib.decompress(base64.b64decode(small["content"])) == b"x"
+
+
+@pytest.mark.parametrize(("seconds", "files"), [(0.2, ["0-model"]), (600, [])])
+def test_it_stays_no_longer_than_asked_and_not_for_nothing(
+    printed: Callable[..., bytes], tmp_path: Path, seconds: float, files: list[str]
+) -> None:
+    for name in files:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / name).touch()
+    hold = {"folder": str(tmp_path / "kept"), "seconds": seconds}
+    assert Printed(printed("def main():\n    return 7\n", {"hold": hold})).of("end")[0]["state"] == "completed"
