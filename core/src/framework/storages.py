@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from attrs import frozen
 
@@ -25,6 +25,9 @@ class Storage(ABC):
     Args:
         url: The root, such as ``file:///path``, or the URI of an object in it.
     """
+
+    remote: ClassVar[bool] = False
+    """Whether runs on other machines reach it by what `runner` says. They send contents with their events where not."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -61,7 +61,8 @@ class Store:
         size = os.path.getsize(path)  # noqa: PTH202
         message = (
             "the run reaches no storage, and in its events its artifacts may have "
-            f"{self._limit / 1024**2:g} MiB in all, compressed: {self._sent:,} bytes are used, and this one of {size:,} bytes is more than the rest"
+            f"{self._limit / 1024**2:g} MiB in all, compressed: {self._sent:,} bytes are used, and this one of "
+            f"{size:,} bytes is more than the rest"
         )
         advice = "Give the run an artifact path that it can reach, such as s3://bucket/prefix, or log less."
         if self._keep:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from framework.engine.secrets import Guard
     from framework.engine.session import Session
     from framework.sources import Loaded
-    from framework.storages import Storage
 
 __all__ = ["Planned", "RunRequest", "plan"]
 
+_INLINE = {"target": "framework_run.inlinestore:Store", "options": {}}
 _GRACE = 10.0  # seconds between asking a run to end and ending it
 
 
@@ -242,7 +242,7 @@ def run_document(request: RunRequest, function: Function, guard: Guard | None = 
         "raw": request.raw,
         "inputs": request.inputs,
         "returns": request.returns,
-        "artifact_path": request.artifact_path or function.spec.storage.artifact_path,
+        "artifact_path": _artifact_path(request, function),
         "timeouts": request.timeouts,
         "resources": request.resources,
         "retry": request.retry,
@@ -289,7 +289,7 @@ def _submission(
         "workdir": _workdir(session, request, function),
         "requirements": function.spec.environment.requirements,
         "labels": metadata.get("labels", {}),
-        "artifacts": {"storage": _storage(session, request, run).runner()},
+        "artifacts": {"storage": _store(session, run, function.kind)},
         "wrappers": [],
         "token": token_hex(8),
         "heartbeat": None,
@@ -308,11 +308,23 @@ def _main_file(function: Function) -> str | None:
     return next((name for name in names if name in function.spec.code.files), None)
 
 
-def _storage(session: Session, request: RunRequest, run: Document) -> Storage:
-    place = run["spec"].get("artifact_path", "")
-    if request.folder and place and "://" not in place:
-        place = str(Path(request.folder) / Path(place).expanduser())
-    return session.storage_at(place)
+def _artifact_path(request: RunRequest, function: Function) -> str:
+    """Where the artifacts of the run go, whole, so that it means the same wherever the run is collected."""
+    place = request.artifact_path or function.spec.storage.artifact_path
+    if not place or "://" in place:
+        return place
+    return str((Path(request.folder) / Path(place).expanduser()).absolute())
+
+
+def _store(session: Session, run: Document, kind: str) -> dict[str, Any]:
+    """How the run side keeps artifacts: in the storage, or where it cannot reach that, in its events."""
+    storage = session.storage_at(run["spec"].get("artifact_path", ""))
+    return storage.runner() if storage.remote or _shares_files(session, kind) else dict(_INLINE)
+
+
+def _shares_files(session: Session, kind: str) -> bool:
+    registered = session.plugins.runtimes().get(kind)
+    return registered is not None and "process" in registered.item.capabilities
 
 
 def _workdir(session: Session, request: RunRequest, function: Function) -> str | None:
@@ -320,9 +332,8 @@ def _workdir(session: Session, request: RunRequest, function: Function) -> str |
     named = function.spec.code.workdir
     if named:
         return str((Path(request.folder) / named).absolute())
-    kind = session.plugins.runtimes().get(function.kind) if request.folder else None
-    shares_files = kind is not None and "process" in kind.item.capabilities
-    return request.folder if shares_files and Path(request.folder).is_dir() else None
+    usable = request.folder and _shares_files(session, function.kind) and Path(request.folder).is_dir()
+    return request.folder if usable else None
 
 
 def _environment_variables(function: Function, folder: Path) -> dict[str, str]:
