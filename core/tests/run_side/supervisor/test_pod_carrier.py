@@ -111,7 +111,7 @@ def test_a_log_whose_beginning_was_rotated_away_still_has_the_whole_run(
         assert (status["state"], status["provisional"], status["results"]) == ("completed", False, {"return": 7})
         assert status["metrics"] == whole.document["status"]["metrics"]
         assert status["gaps"] != []
-    assert rest.points == whole.points
+    assert rest.metrics == whole.metrics
     assert [child.document for child in rest.children] == [child.document for child in whole.children]
 
 
