@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import Factory, define, frozen
@@ -17,19 +17,24 @@ Handle = dict[str, Any]
 Cursor = dict[str, Any]
 """How far a follower has read: JSON, the carrier's own; empty at the beginning."""
 
-Capability = Literal["inline", "process", "detach", "abort", "timeout", "requirements", "limits", "deploy", "map"]
+Capability = Literal[
+    "inline", "process", "remote", "detach", "abort", "timeout", "requirements", "limits", "deploy", "map"
+]
 
 
 @define(kw_only=True)
 class Submission:
     """A run, planned and self-contained (docs/architecture.md, "Submission, version 1").
 
-    ``document`` is what the runner reads. ``function`` and ``archive`` are for the planning side.
+    ``document`` is what the runner reads; the rest is for the planning side. ``archive`` packs the code as a zip, for a
+    runtime whose runs do not see this machine's files. ``detached`` says that nobody is going to follow it from here.
     """
 
     document: dict[str, Any]
     function: Function
     callable: Any = None  # the live function object, for a runtime that can call it inline
+    archive: Callable[[], bytes] | None = None
+    detached: bool = False
 
     @property
     def uid(self) -> str:
@@ -63,7 +68,7 @@ class Finding:
 
 @define(kw_only=True)
 class RuntimeContext:
-    """What the engine gives a runtime: the folders it may use."""
+    """What the engine gives a runtime: the folders it may use, and ``[runtime.KIND]`` of the configuration file."""
 
     home: str  # FRAMEWORK_HOME
     settings: Mapping[str, Any] = Factory(dict)

@@ -16,6 +16,7 @@ from framework.home import config_file, default_database, default_storage, home,
 
 FLAG = "command line"
 DEFAULT = "default"
+_TABLES = "runtime"  # of the configuration file: one table for each kind
 _URLS = ("db", "storage")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # the scheme by RFC 3986, section 3.1
 
@@ -63,6 +64,20 @@ def explain(flags: Mapping[str, str | None] | None = None) -> list[tuple[str, st
         _check(name, value, origin)
         rows.append((name, value, origin))
     return rows
+
+
+def runtime_table(kind: str, base: Path | None = None) -> dict[str, Any]:
+    """What the configuration file says of a kind of runtime: its table ``[runtime.KIND]``; empty where there is none.
+
+    Args:
+        kind: The kind.
+        base: FRAMEWORK_HOME; this process's unless told.
+
+    Raises:
+        UsageError: The configuration file cannot be read.
+    """
+    tables: dict[str, dict[str, Any]] = _read(config_file(base or home())).get(_TABLES, {})
+    return tables.get(kind, {})
 
 
 def names() -> list[str]:
@@ -146,8 +161,15 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error}", advice="Mend the file, or remove it.") from None
     for key in content:
-        name_of(key, f" (from: {path})")
+        if key != _TABLES:
+            name_of(key, f" (from: {path})")
+    _check_tables(content.get(_TABLES, {}), path)
     return content
+
+
+def _check_tables(tables: object, path: Path) -> None:
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise UsageError(f"{_TABLES} is no table of tables (from: {path})", advice=f"Write [{_TABLES}.KIND] above it.")
 
 
 def _parse(text: str) -> dict[str, Any]:

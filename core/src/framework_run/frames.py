@@ -65,6 +65,11 @@ class Decoder:
         self._messages: dict[bytes, _Message] = {}
         self._waiting = 0  # bytes of incomplete messages
 
+    @property
+    def settled(self) -> bool:
+        """Whether no message is incomplete: whoever goes on from here with another decoder misses nothing."""
+        return not self._messages
+
     def feed(self, data: bytes) -> list[Event | bytes]:
         """Events and foreign bytes in the order of the stream, as far as they can be told apart yet."""
         buffer = self._rest + data

@@ -33,6 +33,7 @@ if __name__ == "__main__":
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 _MOUNTED: Final = "framework_run.plugins."
 _LEVEL: Final = 9  # of zlib
+_PLUGINS: Final = "framework_run.plugins."
 
 
 @frozen(kw_only=True)

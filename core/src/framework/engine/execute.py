@@ -38,6 +38,7 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
         return InlineRun(session, planned, on_event).run()[1]
     runtime = session.runtime(planned.function.kind)
     keep_function(session, planned.loaded)
+    planned.submission.detached = not watch
     handle = runtime.submit(planned.submission)
     document = {**planned.run, "status": {**planned.run["status"], "state": "pending"}}
     session.database.create_run(document, handle=handle)

@@ -82,7 +82,7 @@ class Items(Sequence[Submission]):
             "params": record["spec"]["params"],
             "record": record,
         }
-        return Submission(document=document, function=self._base.function)
+        return Submission(document=document, function=self._base.function, archive=self._base.submission.archive)
 
     def record(self, index: int) -> Document:
         """The document of an item's run as it begins."""

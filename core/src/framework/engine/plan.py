@@ -83,7 +83,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         document["params"] = encode(request.params)
         document["env"] = guard.variables(document["env"])
         document["secrets"] = secrets.references(session, function.spec.environment.secrets)
-    submission = Submission(document=document, function=function, callable=request.function)
+    submission = Submission(document=document, function=function, callable=request.function, archive=loaded.archive)
     if not request.inline:
         session.runtime(function.kind).validate(function)
     return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request, guard=guard)

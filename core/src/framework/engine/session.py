@@ -64,8 +64,10 @@ class Session:
         """The runtime of a kind."""
         if kind not in self._runtimes:
             from framework.runtimes import RuntimeContext
+            from framework.settings import runtime_table
 
-            self._runtimes[kind] = self.plugins.runtime(kind, RuntimeContext(home=str(self.home)))
+            context = RuntimeContext(home=str(self.home), settings=runtime_table(kind, self.home))
+            self._runtimes[kind] = self.plugins.runtime(kind, context)
         return self._runtimes[kind]
 
     def cancel(self, uid: str, grace: float) -> None:

@@ -15,8 +15,10 @@ def main(kind: str, home: str, path: str) -> None:
     from framework.models import Function
     from framework.plugins.manager import Plugins
     from framework.runtimes import RuntimeContext, Submission
+    from framework.settings import runtime_table
 
-    runtime = Plugins().runtime(kind, RuntimeContext(home=home))
+    context = RuntimeContext(home=home, settings=runtime_table(kind, Path(home)))
+    runtime = Plugins().runtime(kind, context)
     document = json.loads(Path(path).read_text(encoding="utf-8"))
     handle = runtime.submit(Submission(document=document, function=Function(kind=kind)))
     sys.stdout.write(json.dumps(handle) + "\n")

@@ -14,6 +14,7 @@ from framework.plugins.registrations import RuntimeKind
 MEANINGS: Final = {
     "inline": "a function runs in the caller's own process",
     "process": "it shares this machine's files, folders and interpreter",
+    "remote": "runs are elsewhere: commands that list runs wait for them for a moment only",
     "detach": "a run goes on when its client has gone",
     "abort": "a run can be asked to end, and is ended if it does not",
     "timeout": "a run is ended at its limit of time",

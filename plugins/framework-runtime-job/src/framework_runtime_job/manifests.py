@@ -1,0 +1,162 @@
+"""What a run has at the cluster: one Job an attempt, a Secret with the submission, and the runner that all share."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Final
+
+from framework.errors import UsageError
+from framework.models import Function
+from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
+from framework_runtime_job.options import JobOptions
+from framework_runtime_job.patching import patched
+from framework_runtime_job.pods import BASE, TERMINATION, WORK, pod
+from framework_runtime_job.settings import JobSettings
+
+LARGEST: Final = 1_000_000  # bytes of a submission that fits a Secret, whose own limit is 1 MiB
+ABORT: Final = f"{WORK}/abort"
+_FILES: Final = "framework_run.plugins.framework_storage_file."
+_REPLICAS: Final = "spec.scale.replicas"
+
+
+def options_of(function: Function) -> JobOptions:
+    """A Function's options as an object.
+
+    Raises:
+        DocumentError: They do not fit.
+    """
+    from framework.documents.converters import structure
+
+    return structure(dict(function.spec.options), JobOptions, source="the options", at="$.spec.options")
+
+
+def effective(function: Function, settings: JobSettings) -> Function:
+    """A Function with the cluster's defaults under what it says itself; its version stays."""
+    if not settings.defaults:
+        return function
+    import attrs
+
+    from framework.documents.converters import structure
+    from framework.documents.dump import dump
+    from framework.documents.merging import merged
+    from framework.models import FunctionSpec
+
+    spec = structure(merged(settings.defaults, dump(function.spec)), FunctionSpec, source="[runtime.job.defaults]")
+    return attrs.evolve(function, spec=spec)
+
+
+def check(function: Function) -> JobOptions:
+    """Look offline for what cannot be rendered.
+
+    Raises:
+        UsageError: There is something; the message names the field.
+    """
+    options = options_of(function)
+    replicas = function.spec.scale.replicas
+    if replicas is not None and replicas > 1:
+        raise UsageError(
+            f"{_REPLICAS} is {replicas}: a run of the kind job is one pod",
+            advice=f"Leave it out for this run: --set {_REPLICAS}=1",
+        )
+    workdir = function.spec.code.workdir
+    if workdir and not workdir.startswith("/"):
+        raise UsageError(
+            f"spec.code.workdir is {workdir!r}, which is no path in a pod", advice="Write it from the root: /…"
+        )
+    for volume in function.spec.storage.volumes:
+        if not volume.mount.startswith("/") or volume.mount.rstrip("/") == BASE:
+            raise UsageError(
+                f"the volume {volume.name!r} is mounted at {volume.mount!r}, which is no place for it",
+                advice=f"Mount it at a path from the root, other than {BASE}.",
+            )
+    return options
+
+
+def for_pod(document: dict[str, Any], *, detached: bool, options: JobOptions) -> dict[str, Any]:
+    """The submission as the runner in the pod reads it.
+
+    Args:
+        document: As it was planned.
+        detached: Nobody follows it: its log is kept within limits by the runner.
+        options: The Function's.
+    """
+    carrier: dict[str, Any] = {
+        "type": "frames",
+        "digest": True,
+        "termination": TERMINATION,
+        "scratch": WORK,
+        "abort": ABORT,
+    }
+    if detached:
+        carrier["log"] = {"first": options.log_first, "last": options.log_last}
+    env = document.get("env") or {}
+    return {
+        **{name: part for name, part in document.items() if name != "record"},
+        "carrier": carrier,
+        "env": {"PYTHONPATH": env["PYTHONPATH"]} if "PYTHONPATH" in env else {},
+        "artifacts": _artifacts(document.get("artifacts") or {}),
+        "environments": f"{WORK}/envs",
+    }
+
+
+def _artifacts(artifacts: dict[str, Any]) -> dict[str, Any]:
+    """A folder of this machine is none of the pod's: what goes there comes back in the run's own events."""
+    target = (artifacts.get("storage") or {}).get("target", "")
+    return {} if target.startswith(_FILES) else artifacts
+
+
+def runner(name: str, data: bytes | None) -> dict[str, Any]:
+    """The ConfigMap with the archive: named by its hash, never changed, shared by the runs of a namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": {MANAGED: "framework", HELD: name.rpartition("-")[2]}},
+        "immutable": True,
+        **({} if data is None else {"binaryData": {"runner.pyz": base64.b64encode(data).decode()}}),
+    }
+
+
+def secret(document: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """The Secret with the submission: parameters may be nobody else's business."""
+    text = json.dumps(document, separators=(",", ":"))
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": job_name(document["run"]), "labels": labels},
+        "type": "Opaque",
+        "immutable": True,
+        "stringData": {"submission.json": text},
+    }
+
+
+def job(
+    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, runner_name: str
+) -> dict[str, Any]:
+    """The Job of one attempt: one pod, and no other in its place.
+
+    Retries are the engine's. The rule on disruptions lets the Job fail with the reason as its evidence; without it the
+    reason would be gone with the pod.
+    """
+    name = job_name(document["run"])
+    labels = {**options.labels, **labels_of(document)}
+    metadata = {"labels": labels, **({"annotations": options.annotations} if options.annotations else {})}
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, **metadata},
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                ]
+            },
+            **({"suspend": True} if options.suspend else {}),
+            "template": {"metadata": metadata, "spec": pod(document, function, options, settings, (runner_name, name))},
+        },
+    }
+    return patched(manifest, options.patch)

@@ -1,0 +1,52 @@
+"""Notes on this machine of the runs that were started from here, until they are collected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from framework.errors import BackendError
+from framework.runtimes import Handle
+
+
+class Notes:
+    """A folder with one file a run: its document and its handle, written before anything is created.
+
+    Args:
+        home: FRAMEWORK_HOME.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "jobs"
+
+    def write(self, uid: str, record: dict[str, Any], handle: Handle) -> None:
+        """Note a run, whole or not at all.
+
+        Raises:
+            BackendError: It cannot be written.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = self._folder / f".{uid}"
+            part.write_text(json.dumps({"record": record, "handle": handle}), encoding="utf-8")
+            part.replace(self._folder / f"{uid}.json")
+        except OSError as error:
+            raise BackendError(
+                f"the run cannot be noted in {str(self._folder)!r}: {error.strerror}",
+                advice="Make room there, or set FRAMEWORK_HOME to a folder that can be written.",
+            ) from error
+
+    def read(self) -> Iterator[tuple[dict[str, Any], Handle]]:
+        """Every note, the oldest run first."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                found = json.loads(path.read_bytes())
+                yield found["record"], found["handle"]
+            except (OSError, ValueError, KeyError):
+                continue  # another process has just removed it
+
+    def remove(self, uid: str) -> None:
+        """Forget a run."""
+        (self._folder / f"{uid}.json").unlink(missing_ok=True)

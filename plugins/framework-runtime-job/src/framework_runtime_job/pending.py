@@ -1,0 +1,111 @@
+"""Why a run does not begin, and from when on that is its end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from framework.runtimes import Handle
+from framework_run import ends
+from framework_run.ends import Ending
+from framework_runtime_job import causes
+from framework_runtime_job.api import Api, Json
+from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.places import Place
+
+ABORT: Final = "framework/abort"
+"""The annotation of a Job that somebody has asked to end: the seconds of grace."""
+
+_PULL: Final = 600.0  # seconds in which a registry that fails may come back, unless spec.life.timeouts.image_pull says
+_MAKE: Final = 10.0  # seconds in which a Secret or ConfigMap may still appear
+_MOUNT: Final = 30.0  # likewise for volumes
+
+
+def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
+    """The end of a run that has not begun and will not; None while it may.
+
+    Args:
+        api: The cluster.
+        handle: The run's handle.
+        pod: Its pod; None where it has none.
+
+    Raises:
+        Unreachable: The cluster does not answer.
+    """
+    if pod is not None:
+        return _of_pod(api, handle, pod)
+    job = api.find(Place(handle).job)
+    if job is None:
+        return ends.lost(f"its Job {handle['job']} is not in the namespace {handle['namespace']} any more")
+    if ABORT in job["metadata"].get("annotations", {}):
+        return ends.aborted("it was asked to end before it began")
+    return causes.of_job(job) or _of_controller(api, handle, job) or _too_long(api, handle, job, "it has no pod yet")
+
+
+def _of_controller(api: Api, handle: Handle, job: Json) -> Ending | None:
+    """What the Job's controller could not do."""
+    selector = f"involvedObject.uid={job['metadata']['uid']},reason=FailedCreate"
+    for event in api.list(Place(handle).events, fieldSelector=selector):
+        if end := causes.refused_pod(event.get("message", "")):
+            return end
+    return None
+
+
+def _of_pod(api: Api, handle: Handle, pod: Json) -> Ending | None:
+    waiting = why(pod)
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    age = api.age(_scheduled(pod) or pod["metadata"]["creationTimestamp"])
+    limit = handle.get("deadlines", {}).get("image_pull")
+    if reason in causes.PULLING:
+        final = causes.is_final_pull(reason, message) and reason != "ErrImagePull"  # its next word has the whole reason
+        if final or age > (_PULL if limit is None else limit):
+            return causes.image_pull(f"{reason}: {message}")
+    elif reason in causes.CREATING and age > _MAKE:
+        return causes.unmade(f"{reason}: {message}")
+    elif reason in ("ContainerCreating", "PodInitializing"):
+        if limit is not None and age > limit:
+            return causes.image_pull(f"its image was not there within its limit of {limit:g} s")
+        if age > _MOUNT and (end := _of_mounts(api, handle, pod)):
+            return end
+    return _too_long(api, handle, pod, f"{reason}: {message}")
+
+
+def _of_mounts(api: Api, handle: Handle, pod: Json) -> Ending | None:
+    """A volume whose source is not there."""
+    selector = f"involvedObject.uid={pod['metadata']['uid']},reason=FailedMount"
+    for event in api.list(Place(handle).events, fieldSelector=selector):
+        message = event.get("message", "")
+        if "not found" in message:
+            return causes.unmade(message)
+    return None
+
+
+def _too_long(api: Api, handle: Handle, thing: Json, why_not: str) -> Ending | None:
+    limit = handle.get("deadlines", {}).get("pending")
+    if limit is None or api.age(thing["metadata"]["creationTimestamp"]) <= limit:
+        return None
+    message = f"it did not begin within its limit of {limit:g} s: {why_not}"
+    if why_not.startswith("Unschedulable"):
+        return causes.unschedulable(message)
+    if why_not.startswith(tuple(causes.PULLING)):
+        return causes.image_pull(message)
+    return ends.failed("Timeout", causes.line(message), "Raise spec.life.timeouts.pending, or see why it waits.")
+
+
+def why(pod: Json) -> dict[str, Any]:
+    """The reason and the message with which a pod waits."""
+    status = pod.get("status", {})
+    for each in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        waiting: dict[str, Any] = each.get("state", {}).get("waiting", {})
+        if waiting and (waiting.get("reason") != "PodInitializing" or each["name"] == CONTAINER):
+            return waiting
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return {"reason": condition.get("reason", ""), "message": condition.get("message", "")}
+    return {}
+
+
+def _scheduled(pod: Json) -> str:
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "True":
+            return str(condition.get("lastTransitionTime") or "")
+    return ""

@@ -1,0 +1,158 @@
+"""The pod of a run: its one container, its volumes, its environment."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any, Final
+
+from framework.errors import UsageError
+from framework.models import Function
+from framework.models.function import Volume
+from framework_runtime_job import placement
+from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.options import JobOptions
+from framework_runtime_job.settings import JobSettings
+
+MARK: Final = "FRAMEWORK_RUN_UID"  # tells of a process which run it belongs to
+BASE: Final = "/framework"
+RUNNER: Final = f"{BASE}/runner/runner.pyz"
+SUBMISSION: Final = f"{BASE}/submission/submission.json"
+WORK: Final = f"{BASE}/work"
+TERMINATION: Final = "/dev/termination-log"
+_MARGIN: Final = 5  # seconds that the supervisor has beyond the run's own grace, to write the end
+_ALIASES: Final = {"gpu": "nvidia.com/gpu"}
+_GRACE: Final = 10.0  # seconds, as in a submission that says nothing
+
+
+def image_of(function: Function, settings: JobSettings) -> str:
+    """The image: the Function's, else the settings', else plain Python as it is here."""
+    here = f"python:{sys.version_info[0]}.{sys.version_info[1]}-slim"
+    return function.spec.environment.image or settings.image or here
+
+
+def pod(
+    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, names: tuple[str, str]
+) -> dict[str, Any]:
+    """The pod's spec.
+
+    Args:
+        document: The submission.
+        function: The Function, with the cluster's defaults under its spec.
+        options: Its options.
+        settings: The kind's settings.
+        names: Of the ConfigMap with the runner, and of the Secret with the submission.
+    """
+    grace = (document.get("timeouts") or {}).get("grace")
+    of_pod, of_container = placement.security(function.spec.placement)
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": image_of(function, settings),
+        "command": [options.python, "-s", RUNNER, SUBMISSION],
+        "env": variables(document, function),
+        "envFrom": options.env_from,
+        "workingDir": function.spec.code.workdir,
+        "resources": resources(function),
+        "volumeMounts": _mounts(function),
+        "terminationMessagePath": TERMINATION,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "imagePullPolicy": function.spec.placement.image_pull_policy,
+        "securityContext": of_container,
+    }
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": math.ceil(_GRACE if grace is None else grace) + _MARGIN,
+        "activeDeadlineSeconds": math.ceil(options.deadline) if options.deadline else None,
+        "containers": [{name: value for name, value in container.items() if value}],
+        "volumes": _volumes(function, *names),
+        "securityContext": of_pod,
+        **placement.scheduling(function.spec.placement, settings),
+    }
+    if not function.spec.placement.service_account:
+        spec["automountServiceAccountToken"] = False  # the code has no business with the cluster unless it is told
+    return {name: value for name, value in spec.items() if value not in (None, {}, [])}
+
+
+def variables(document: dict[str, Any], function: Function) -> list[dict[str, Any]]:
+    """The container's variables: what the interpreter itself reads when it starts is among them.
+
+    PYTHONPATH is not: it is the handler's, and the submission brings it.
+    """
+    secret = function.spec.environment.secrets
+    found: list[dict[str, Any]] = [
+        {"name": MARK, "value": document["run"]["uid"]},
+        *(
+            {"name": name, "value": value.replace("$(", "$$(")}  # which Kubernetes would expand
+            for name, value in (document.get("env") or {}).items()
+            if name != "PYTHONPATH" and name not in secret
+        ),
+    ]
+    for name, reference in secret.items():
+        store, _, place = reference.partition(":")
+        if store == "kubernetes":
+            found.append({"name": name, "valueFrom": {"secretKeyRef": secret_key(name, place)}})
+    return found
+
+
+def secret_key(variable: str, place: str) -> dict[str, str]:
+    """``NAME/KEY`` as a reference to a key of a Secret.
+
+    Raises:
+        UsageError: It is not of that form.
+    """
+    name, slash, key = place.partition("/")
+    if not name or not slash or not key:
+        raise UsageError(
+            f"spec.environment.secrets.{variable} is 'kubernetes:{place}', which names no key",
+            advice="Write kubernetes:SECRET/KEY.",
+        )
+    return {"name": name, "key": key}
+
+
+def resources(function: Function) -> dict[str, dict[str, str]]:
+    """Requests and limits; of what is given out whole (``vendor/thing``), the limit is the request."""
+    requests = {_ALIASES.get(name, name): str(amount) for name, amount in function.spec.resources.requests.items()}
+    limits = {_ALIASES.get(name, name): str(amount) for name, amount in function.spec.resources.limits.items()}
+    limits = {**{name: amount for name, amount in requests.items() if "/" in name}, **limits}
+    return {name: amounts for name, amounts in (("requests", requests), ("limits", limits)) if amounts}
+
+
+def _mounts(function: Function) -> list[dict[str, Any]]:
+    ours: list[dict[str, Any]] = [
+        {"name": "framework-runner", "mountPath": f"{BASE}/runner", "readOnly": True},
+        {"name": "framework-submission", "mountPath": f"{BASE}/submission", "readOnly": True},
+        {"name": "framework-work", "mountPath": WORK},
+    ]
+    for volume in function.spec.storage.volumes:
+        mount = {"name": volume.name, "mountPath": volume.mount, "subPath": volume.sub_path}
+        if volume.read_only:
+            mount["readOnly"] = True  # type: ignore[assignment]
+        ours.append({name: value for name, value in mount.items() if value})
+    return ours
+
+
+def _volumes(function: Function, runner: str, submission: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": "framework-runner", "configMap": {"name": runner}},
+        {"name": "framework-submission", "secret": {"secretName": submission}},
+        {"name": "framework-work", "emptyDir": {}},
+    ]
+    seen: dict[str, dict[str, Any]] = {}
+    for volume in function.spec.storage.volumes:  # one volume may be mounted at several places
+        seen.setdefault(volume.name, {"name": volume.name, **_source(volume)})
+    return found + list(seen.values())
+
+
+def _source(volume: Volume) -> dict[str, Any]:
+    match volume.type:
+        case "pvc":
+            return {"persistentVolumeClaim": {"claimName": volume.source or volume.name}}
+        case "config_map":
+            return {"configMap": {"name": volume.source or volume.name}}
+        case "secret":
+            return {"secret": {"secretName": volume.source or volume.name}}
+        case "host_path":
+            return {"hostPath": {"path": volume.source or volume.mount}}
+        case "empty_dir":
+            return {"emptyDir": {}}

@@ -1,0 +1,44 @@
+"""Who asked a run to end, where the run itself cannot know: it saw a signal only."""
+
+from __future__ import annotations
+
+from framework.runtimes import Handle
+from framework_run.events import Event
+from framework_runtime_job import causes
+from framework_runtime_job.api import Api, Json, Refused, Unreachable
+from framework_runtime_job.pending import ABORT
+from framework_runtime_job.places import Place
+
+_FACTS = ("state", "cause", "message", "advice")
+
+
+def refined(api: Api, handle: Handle, pod: Json | None, event: Event) -> Event:
+    """An end by SIGTERM with the cluster's word on who sent it.
+
+    Args:
+        api: The cluster.
+        handle: The run's handle.
+        pod: Its pod; None where it is gone.
+        event: The runner's end, whose cause is Aborted.
+    """
+    try:
+        job = api.find(Place(handle).job)
+        if job is None or ABORT in job["metadata"].get("annotations", {}):
+            return event
+        end = causes.of_job(job) if pod is None else causes.disruption(pod, node_of(api, pod))
+    except (Refused, Unreachable):
+        return event  # as the run itself says
+    if end is None or end["cause"] == "Lost":
+        deleted = pod is None or "deletionTimestamp" in pod["metadata"]
+        message = "its pod was deleted, and not by the framework" if deleted else event["data"]["message"]
+        return {**event, "data": {**event["data"], "message": message}}
+    return {**event, "data": {**event["data"], **{name: end[name] for name in _FACTS}}}
+
+
+def node_of(api: Api, pod: Json) -> Json | None:
+    """A pod's node; None where it has none, it is gone, or we may not look."""
+    name = pod.get("spec", {}).get("nodeName")
+    try:
+        return api.find(f"/api/v1/nodes/{name}") if name else None
+    except Refused:
+        return None
