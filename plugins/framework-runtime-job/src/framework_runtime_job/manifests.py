@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from framework.errors import UsageError
 from framework.models import Function
+from framework_run.secrets import GIVEN
 from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.patching import patched
-from framework_runtime_job.pods import BASE, TERMINATION, WORK, pod
+from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, is_handlers, pod
 from framework_runtime_job.settings import JobSettings
 
 LARGEST: Final = 1_000_000  # bytes of a submission that fits a Secret, whose own limit is 1 MiB
@@ -94,9 +95,18 @@ def for_pod(document: dict[str, Any], *, detached: bool, options: JobOptions) ->
     return {
         **{name: part for name, part in document.items() if name != "record"},
         "carrier": carrier,
-        "env": {"PYTHONPATH": env["PYTHONPATH"]} if "PYTHONPATH" in env else {},
+        "env": {name: value for name, value in env.items() if is_handlers(name, value)},
+        "secrets": _secrets(document.get("secrets") or {}),
         "artifacts": _artifacts(document.get("artifacts") or {}),
         "environments": f"{WORK}/envs",
+    }
+
+
+def _secrets(references: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Secrets of the cluster are variables of the container: the runner only masks them."""
+    return {
+        variable: {**reference, "key": variable, "target": GIVEN} if reference["store"] == STORE else reference
+        for variable, reference in references.items()
     }
 
 

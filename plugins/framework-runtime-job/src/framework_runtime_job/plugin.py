@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.plugins.hookspecs import hookimpl
-from framework.plugins.registrations import RuntimeKind
+from framework.plugins.registrations import RuntimeKind, SecretStore
 
 
 @hookimpl
@@ -18,3 +18,10 @@ def framework_runtimes() -> list[RuntimeKind]:
             capabilities=frozenset({"detach", "abort", "timeout", "limits", "remote"}),
         )
     ]
+
+
+@hookimpl
+def framework_secret_stores() -> list[SecretStore]:
+    """The store ``kubernetes``."""
+    package = "framework_runtime_job.runside"
+    return [SecretStore(name="kubernetes", target=f"{package}.secrets:KubernetesStore", runside=package)]

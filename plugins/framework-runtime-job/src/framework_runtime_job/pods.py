@@ -14,6 +14,7 @@ from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.settings import JobSettings
 
+STORE: Final = "kubernetes"  # of secrets that the cluster keeps
 MARK: Final = "FRAMEWORK_RUN_UID"  # tells of a process which run it belongs to
 BASE: Final = "/framework"
 RUNNER: Final = f"{BASE}/runner/runner.pyz"
@@ -74,10 +75,15 @@ def pod(
     return {name: value for name, value in spec.items() if value not in (None, {}, [])}
 
 
+def is_handlers(name: str, value: str) -> bool:
+    """Whether a variable is for the handler alone: it would mislead the runner, or has a secret's placeholder in it."""
+    return name == "PYTHONPATH" or "{secret:" in value
+
+
 def variables(document: dict[str, Any], function: Function) -> list[dict[str, Any]]:
     """The container's variables: what the interpreter itself reads when it starts is among them.
 
-    PYTHONPATH is not: it is the handler's, and the submission brings it.
+    Those that are the handler's alone come with the submission.
     """
     secret = function.spec.environment.secrets
     found: list[dict[str, Any]] = [
@@ -85,12 +91,12 @@ def variables(document: dict[str, Any], function: Function) -> list[dict[str, An
         *(
             {"name": name, "value": value.replace("$(", "$$(")}  # which Kubernetes would expand
             for name, value in (document.get("env") or {}).items()
-            if name != "PYTHONPATH" and name not in secret
+            if not is_handlers(name, value) and name not in secret
         ),
     ]
     for name, reference in secret.items():
         store, _, place = reference.partition(":")
-        if store == "kubernetes":
+        if store == STORE:
             found.append({"name": name, "valueFrom": {"secretKeyRef": secret_key(name, place)}})
     return found
 
