@@ -192,6 +192,11 @@ def _locked(path: Path, report: Report) -> Iterator[None]:
         yield
 
 
+def libraries(python: str) -> list[str]:
+    """The folders of an environment that packages are installed in, by the path of its interpreter."""
+    return [str(path) for path in Path(python).parent.parent.glob("[Ll]ib*/**/site-packages")]
+
+
 def _python_in(place: Path) -> Path:
     return place / "Scripts" / "python.exe" if os.name == "nt" else place / "bin" / "python"
 

@@ -24,6 +24,7 @@ KINDS: Final = (
     "progress",
     "child",
     "environment",
+    "client",
     "peak",
     "heartbeat",
     "dropped",
@@ -73,6 +74,17 @@ class Producer:
         return event
 
 
+def observed(run: dict[str, Any], kind: str, data: dict[str, Any]) -> Event:
+    """What an observer says of a run: an event without a number.
+
+    Args:
+        run: The ``run`` part of a submission.
+        kind: One of `KINDS`.
+        data: What the kind says.
+    """
+    return {**Producer(run).event(kind, data), "seq": 0, "data": data}
+
+
 def observed_end(run: dict[str, Any], data: dict[str, Any]) -> Event:
     """The end that an observer infers: unnumbered and provisional.
 
@@ -80,7 +92,4 @@ def observed_end(run: dict[str, Any], data: dict[str, Any]) -> Event:
         run: The ``run`` part of a submission.
         data: state, cause, message, advice.
     """
-    event = Producer(run).event("end", {**data, "provisional": True})
-    event["seq"] = 0
-    del event["data"]["events"], event["data"]["kinds"]
-    return event
+    return observed(run, "end", {**data, "provisional": True})

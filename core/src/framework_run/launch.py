@@ -117,16 +117,18 @@ def _prepare(submission: dict[str, Any], channel_fd: int, scratch: str) -> str:
             raise _NotStartedError(f"the working folder {workdir!r} cannot be used: {error.strerror}") from error
     if not submission.get("requirements"):
         return ""
-    from framework_run import environments
+    from framework_run import environments, surroundings
 
     said = channel.Channel(channel_fd, submission["token"])
     cache = submission.get("environments") or os.path.expanduser("~/.cache/framework/envs")  # noqa: PTH111
-    return environments.ensure(
+    python = environments.ensure(
         submission["requirements"],
         sys.executable,
         cache,
         lambda line: said.send("log", {"stream": "system", "text": f"{line}\n"}),
     )
+    said.send("environment", surroundings.facts(environments.libraries(python), submission.get("packages", "")))
+    return python
 
 
 def _execute(submission: dict[str, Any], python: str, channel_fd: int, scratch: str) -> NoReturn:

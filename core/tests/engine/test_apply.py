@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from framework.engine.apply import merge
 from framework_run import ends
-from framework_run.events import Event, Producer, observed_end
+from framework_run.events import Event, Producer, observed, observed_end
 
 UID = "01900000-0000-7000-8000-000000000001"
 
@@ -149,3 +149,19 @@ def test_a_child_that_was_left_open_ends_with_its_parent() -> None:
     last = merge(first.document, first.ledger, [observed_end({"uid": UID}, ends.lost("gone"))], found.get)
     (inner,) = [made.document for made in last.children]
     assert (inner["status"]["state"], inner["status"]["cause"]) == ("failed", "Lost")
+
+
+def test_the_two_sides_of_a_run_are_told_apart():
+    """The submitting side's facts stay, and those of the run's side are the latest attempt's."""
+    run = {**document(), "status": {"environment": {"python": "3.11.7", "packages": "sha256:1"}}}
+    first, second = Producer({"uid": UID}), Producer({"uid": UID, "attempt": 2})
+    began = first.event("state", {"state": "running"})
+    said = first.event("environment", {"python": "3.12.1", "packages": "sha256:2", "package_list": ["a==1"]})
+    late = observed({"uid": UID}, "client", {"git": {"commit": "c"}})
+    merged = merge(run, {}, [late, said, began])
+    assert merged.contents == [b"a==1\n"]
+    facts = {"python": "3.11.7", "packages": "sha256:1", "git": {"commit": "c"}}
+    run_side = {"python": "3.12.1", "packages": "sha256:2"}
+    assert merged.document["status"]["environment"] == {**facts, "run": run_side}
+    again = merge(merged.document, merged.ledger, [second.event("state", {"state": "running"})])
+    assert again.document["status"]["environment"] == facts

@@ -25,7 +25,7 @@ Found = tuple[Document, Ledger]
 class Merged:
     """What a batch of events comes to.
 
-    ``children`` are runs that the handler opened, changed or new.
+    ``contents`` are kept under their digests. ``children`` are runs that the handler opened, changed or new.
     """
 
     document: Document
@@ -33,6 +33,7 @@ class Merged:
     log: list[LogChunk] = Factory(list)
     metrics: list[MetricChunk] = Factory(list)
     artifacts: list[Document] = Factory(list)
+    contents: list[bytes] = Factory(list)
     children: list[Merged] = Factory(list)
 
 
@@ -175,8 +176,18 @@ def _child(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
     merged.ledger.setdefault("children", {})[event["data"]["uid"]] = {"open": True, "new": True, "event": event}
 
 
-def _environment(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
-    attempt["environment"] = {**attempt.get("environment", {}), **event["data"]}
+def _environment(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
+    facts = {**attempt.get("environment", {}), **event["data"]}
+    if "package_list" in facts:
+        from framework_run.surroundings import text_of
+
+        merged.contents.append(text_of(facts.pop("package_list")))
+    attempt["environment"] = facts
+
+
+def _client(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
+    """Facts of the submitting side that were not known yet when the run began: they are the run's, not an attempt's."""
+    merged.ledger["client"] = {**merged.ledger.get("client", {}), **event["data"]}
 
 
 def _peak(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -216,6 +227,7 @@ _TAKE: dict[str, Callable[[Merged, dict[str, Any], Event], None]] = {
     "progress": _progress,
     "child": _child,
     "environment": _environment,
+    "client": _client,
     "peak": _peak,
     "dropped": _dropped,
     "end": _end,
@@ -251,6 +263,7 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     if first:
         status["started"] = first["time"]
     status["attempts"] = rows
+    status["environment"] = _surroundings(status.get("environment", {}), ledger, latest)
     metadata = document.get("metadata", {})
     if latest.get("labels"):
         metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
@@ -273,8 +286,16 @@ def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -
         "progress": attempt["progress"][1] if "progress" in attempt else {},
         "gaps": [*end.get("gaps", []), *attempt.get("dropped", [])],
         "ended": end.get("time"),
-        **({"environment": attempt["environment"]} if "environment" in attempt else {}),
     }
+
+
+def _surroundings(before: dict[str, Any], ledger: Ledger, attempt: dict[str, Any]) -> dict[str, Any]:
+    """The submitting side's facts, and under ``run`` those of the side where the latest attempt runs."""
+    facts = {**before, **ledger.get("client", {})}
+    facts.pop("run", None)
+    if "environment" in attempt:
+        facts["run"] = attempt["environment"]
+    return facts
 
 
 def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: bool) -> dict[str, Any]:

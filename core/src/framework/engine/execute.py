@@ -39,6 +39,8 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
     runtime = session.runtime(planned.function.kind)
     keep_function(session, planned.loaded)
     planned.submission.detached = not watch
+    planned.run["status"]["environment"] = planned.capture.settle()
+    planned.capture.keep(session.database)
     handle = runtime.submit(planned.submission)
     document = {**planned.run, "status": {**planned.run["status"], "state": "pending"}}
     session.database.create_run(document, handle=handle)

@@ -96,6 +96,7 @@ class InlineRun:
             if isinstance(error, BindingError):
                 raise ParameterError(end["message"], advice=end["advice"]) from error
             raise error  # the database, or Ctrl-C: there is no run yet
+        self._tell_what_was_late()
         self._emit("end", end, None)
         return value, self._deliver(), error
 
@@ -103,9 +104,18 @@ class InlineRun:
         """Insert the run; of parameters that do not bind there is none."""
         document = self._planned.run
         document["status"]["state"] = "running"
+        self._planned.capture.keep(self._database)
         self._database.create_run(document, handle=handle(self._home))
         self._begun = True
         self._emit("state", {"state": "running", "pid": os.getpid()}, None)
+
+    def _tell_what_was_late(self) -> None:
+        """Facts of this side that were not known when the run began: git answers when it is through."""
+        run = self._planned.run
+        if "git" not in run["status"]["environment"]:
+            facts = self._planned.capture.late(self._database, run["metadata"]["uid"])
+            if facts:
+                self._emit("client", facts, None)
 
     def _emit(self, kind: str, data: dict[str, Any], child: str | None) -> None:
         if self._masker is not None:

@@ -87,7 +87,7 @@ class Items(Sequence[Submission]):
     def record(self, index: int) -> Document:
         """The document of an item's run as it begins."""
         request = evolve(self._base.request, params=dict(self._params[index]), parent=self._parent)
-        run = run_document(request, self._base.function, self._base.guard)
+        run = run_document(request, self._base.function, self._base.capture, self._base.guard)
         run["metadata"]["uid"] = self._uids[index]
         run["spec"]["iteration"] = index + 1
         run["status"] = {"state": "pending", "created": self._created + index * _MICROSECOND}
@@ -130,7 +130,7 @@ def plan_map(
     for number, each in enumerate(params, 1):
         with _naming(number):
             check_params(evolve(request, params=each), base.function)
-    run = run_document(request, base.function, base.guard)
+    run = run_document(request, base.function, base.capture, base.guard)
     run["spec"]["map"] = {"items": len(params), "parallelism": parallelism}
     return PlannedMap(run=run, base=base, items=Items(base, run["metadata"]["uid"], params), parallelism=parallelism)
 
@@ -162,6 +162,8 @@ def execute_map(
             advice="Leave out --detach (watch=False), or use a kind that maps by itself, such as dask.",
         )
     keep_function(session, planned.base.loaded)
+    planned.run["status"]["environment"] = planned.base.capture.settle()
+    planned.base.capture.keep(session.database)
     if not is_native:
         from framework.engine.map_here import MapHere
 

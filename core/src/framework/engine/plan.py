@@ -13,7 +13,7 @@ from attrs import define
 
 from framework.databases import Document
 from framework.engine import secrets
-from framework.engine.capture import environment
+from framework.engine.capture import Capture, begin
 from framework.engine.request import RunRequest
 from framework.errors import FrameworkError, ParameterError, UsageError
 from framework.models import Function
@@ -42,6 +42,7 @@ class Planned:
         function: The function, with its version.
         loaded: Its code.
         request: What was asked for.
+        capture: What is found of the submitting side.
         guard: Keeps the values of its secrets out of documents; None where it has none.
     """
 
@@ -50,6 +51,7 @@ class Planned:
     function: Function
     loaded: Loaded
     request: RunRequest
+    capture: Capture
     guard: Guard | None = None
 
 
@@ -71,13 +73,14 @@ def plan(session: Session, request: RunRequest) -> Planned:
 
 
 def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
+    capture = begin(loaded, stored=request.target.startswith("db://"), masker=guard.masker if guard else None)
     function = loaded.function
     if guard is not None:
         guard.clear_function(function)
     _name_version(session, function)
     check_params(request, function)
     inputs = _inputs(session, request)
-    run = run_document(request, function, guard)
+    run = run_document(request, function, capture, guard)
     document = _submission(session, request, loaded, run, inputs)
     if guard is not None:
         document["params"] = encode(request.params)
@@ -86,7 +89,15 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     submission = Submission(document=document, function=function, callable=request.function, archive=loaded.archive)
     if not request.inline:
         session.runtime(function.kind).validate(function)
-    return Planned(run=run, submission=submission, function=function, loaded=loaded, request=request, guard=guard)
+    return Planned(
+        run=run,
+        submission=submission,
+        function=function,
+        loaded=loaded,
+        request=request,
+        capture=capture,
+        guard=guard,
+    )
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
@@ -94,7 +105,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
 
     The parameters are bound by who calls the function.
     """
-    run = run_document(request, base.function, base.guard)
+    run = run_document(request, base.function, base.capture, base.guard)
     document = base.submission.document
     document = {
         **document,
@@ -113,6 +124,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
         function=base.function,
         loaded=base.loaded,
         request=request,
+        capture=base.capture,
         guard=base.guard,
     )
 
@@ -220,12 +232,13 @@ def _input(session: Session, name: str, place: str, folder: Path) -> Path:
     return path
 
 
-def run_document(request: RunRequest, function: Function, guard: Guard | None = None) -> Document:
+def run_document(request: RunRequest, function: Function, capture: Capture, guard: Guard | None = None) -> Document:
     """The run's document as it begins.
 
     Args:
         request: What is asked for; of a run apart, placeholders are put in place of values of secrets.
         function: With its version.
+        capture: What is found of the submitting side.
         guard: Keeps the values of secrets out of it.
     """
     if guard is not None and not request.inline:
@@ -258,7 +271,7 @@ def run_document(request: RunRequest, function: Function, guard: Guard | None = 
             **({"labels": request.labels} if request.labels else {}),
         },
         "spec": spec,
-        "status": {"state": "created", "created": now, "environment": environment()},
+        "status": {"state": "created", "created": now, "environment": capture.facts()},
     }
     return run if guard is None else guard.document(run)
 
@@ -288,6 +301,7 @@ def _submission(
         "env": _environment_variables(function, Path(request.folder)),
         "workdir": _workdir(session, request, function),
         "requirements": function.spec.environment.requirements,
+        "packages": run["status"]["environment"]["packages"],
         "labels": metadata.get("labels", {}),
         "artifacts": {"storage": _store(session, run, function.kind)},
         "wrappers": [],

@@ -176,6 +176,16 @@ class CatalogSuite(DatabaseBed):
         with pytest.raises(NotFound):
             other.content("sha256:" + "0" * 64)
 
+    def test_a_list_of_packages_is_kept_apart_from_the_run_that_reports_it(self, database: Database) -> None:
+        run = run_document()
+        database.create_run(run)
+        digest = database.put_content(b"")
+        data = {"packages": "sha256:…", "package_list": ["a==1"]}
+        kept = database.apply(uid_of(run), [producer_of(run).event("environment", data)])
+        assert kept["status"]["environment"]["run"] == {"packages": data["packages"]}
+        (found,) = set(database.contents()) - {digest}
+        assert database.content(found) == b"a==1\n"
+
 
 def _named(function: Document) -> tuple[str, str, str]:
     metadata = function["metadata"]

@@ -116,7 +116,7 @@ def test_frames_share_standard_output(launch: Start) -> None:
     )
     stream, _ = run.process.communicate(timeout=30)
     events, foreign = decoded(stream)
-    assert [event["kind"] for event in events] == ["state", "log", "end"]
+    assert [event["kind"] for event in events] == ["state", "environment", "log", "end"]
     assert events[-1]["data"]["state"] == "completed"
     assert foreign == b""
 

@@ -7,16 +7,21 @@ import zlib
 from typing import Final
 
 from framework.errors import DatabaseError, NotFound
-from framework_db_sql.engine import Engine
+from framework_db_sql.engine import Engine, Session
 
 _PUT: Final = "INSERT INTO contents (digest, data) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
 
 
 def put_content(engine: Engine, content: bytes) -> str:
     """Keep bytes once; returns their digest."""
-    digest = _digest(content)
     with engine.writing() as session:
-        session.execute(_PUT, (digest, zlib.compress(content, 6)))
+        return keep_content(session, content)
+
+
+def keep_content(session: Session, content: bytes) -> str:
+    """As `put_content`, in a transaction that is under way."""
+    digest = _digest(content)
+    session.execute(_PUT, (digest, zlib.compress(content, 6)))
     return digest
 
 

@@ -11,6 +11,7 @@ from framework.errors import Ambiguous
 from framework.runtimes import Cursor, Handle
 from framework_db_sql.artifacts import keep_artifacts
 from framework_db_sql.columns import INSERT, UPDATE, inserted, is_active
+from framework_db_sql.contents import keep_content
 from framework_db_sql.engine import Engine, Session
 from framework_db_sql.facts import facts_of
 from framework_db_sql.jsontext import dumps, loads
@@ -228,6 +229,8 @@ def _keep_beside(session: Session, number: int, merged: Merged) -> None:
         keep_points(session, number, merged.metrics)
     if merged.artifacts:
         keep_artifacts(session, merged.artifacts)
+    for content in merged.contents:
+        keep_content(session, content)
 
 
 def _keep_child(session: Session, merged: Merged) -> None:

@@ -9,6 +9,7 @@ import click
 
 from framework.cli.documents import seconds_taken
 from framework.cli.output import heading, state_cell, styled
+from framework.cli.runs.environment import environment_rows
 from framework.cli.runs.tree import tree
 from framework.cli.tables import width
 from framework.cli.text import duration, moment, one_line, pairs, size, sparkline, value
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from framework.databases import Database, Document
 
 _CHILDREN: Final = 50
-_FACTS: Final = 12  # of the environment
 _LONG: Final = 100  # characters of a value
 
 
@@ -43,7 +43,7 @@ def page(database: Database, run: Document) -> Iterator[str]:
         yield from ["", heading("Children"), *(f"  {line}" for line in children)]
     if len(status["attempts"]) > 1:
         yield from _part("Attempts", [(str(each.get("number", 1)), _attempt(each)) for each in status["attempts"]])
-    yield from _part("Environment", _environment(decode(status["environment"])))
+    yield from _part("Environment", environment_rows(decode(status["environment"]), run["metadata"]["uid"]))
     if status["gaps"]:
         yield from ["", heading("Missing"), *(f"  {one_line(gap)}" for gap in status["gaps"])]
 
@@ -113,16 +113,6 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     if started is not None and ended is not None:
         words.insert(1, duration(ended - started))
     return "  ".join(word for word in words if word)
-
-
-def _environment(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = []
-    for key, fact in facts.items():
-        if isinstance(fact, (list, dict)) and len(fact) > 3:  # noqa: PLR2004  more would not be a summary
-            rows.append((key, f"{len(fact)} (all with --json)"))
-        elif fact not in (None, "", [], {}):
-            rows.append((key, value(fact, _LONG)))
-    return rows[:_FACTS]
 
 
 def _peak(peak: Mapping[str, Any]) -> str:
