@@ -91,7 +91,7 @@ def test_what_cannot_be_started_is_a_backend_error(tmp_path):
 def test_pythonpath_is_the_handlers_alone():
     document = {"run": {"uid": "0198"}, "env": {"A": "1"}}
     supervisors, handlers = starting.environment(document, {"PYTHONPATH": "/mine", "PYTHONHASHSEED": "0", "A": "0"})
-    assert supervisors == {"PYTHONHASHSEED": "0", "A": "1", "FRAMEWORK_RUN_UID": "0198"}
+    assert supervisors == {"PYTHONHASHSEED": "0", "A": "1", "FRAMEWORK_RUN_UID": "0198", "FRAMEWORK_RUN_ATTEMPT": "1"}
     assert handlers == {"A": "1", "PYTHONPATH": "/mine"}
     assert document["env"] == {"A": "1"}
 

@@ -51,6 +51,8 @@ class RunnableFunction:
         project: str = "",
         labels: dict[str, str] | None = None,
         kind: str = "",
+        retry: int | Mapping[str, Any] | None = None,
+        timeouts: Mapping[str, float] | None = None,
         inline: bool | None = None,
         watch: bool = True,
         check: bool = True,
@@ -66,6 +68,9 @@ class RunnableFunction:
             project: The project; the setting unless told.
             labels: Labels of the run.
             kind: The kind of runtime.
+            retry: How often it is repeated when it fails; or the fields of a policy, such as
+                ``{"attempts": 3, "on": ["OutOfMemory"], "backoff": 10}`` (seconds).
+            timeouts: Limits in seconds: pending, run, grace; an inline run has none.
             inline: Whether it runs in this process; a live function does unless told, or unless a kind is.
             watch: Whether to wait for the end; an inline run is always waited for.
             check: Whether a run that is not completed raises.
@@ -85,6 +90,8 @@ class RunnableFunction:
             project=project or self._request.project,
             labels=labels or {},
             kind=kind or self._request.kind,
+            retry=_policy(retry),
+            timeouts=dict(timeouts or {}),
             inline=here or pdb,
             pdb=pdb,
         )
@@ -102,6 +109,8 @@ class RunnableFunction:
         project: str = "",
         labels: dict[str, str] | None = None,
         kind: str = "",
+        retry: int | Mapping[str, Any] | None = None,
+        timeouts: Mapping[str, float] | None = None,
         watch: bool = True,
         check: bool = True,
     ) -> TrackedRun:
@@ -117,6 +126,8 @@ class RunnableFunction:
             project: The project; the setting unless told.
             labels: Labels of the runs.
             kind: The kind of runtime.
+            retry: How often an item is repeated when it fails, as of `run`.
+            timeouts: Limits in seconds of each item, as of `run`.
             watch: Whether to wait for the end.
             check: Whether it raises when an item is not completed.
 
@@ -139,6 +150,8 @@ class RunnableFunction:
             project=project or self._request.project,
             labels=labels or {},
             kind=kind or self._request.kind,
+            retry=_policy(retry),
+            timeouts=dict(timeouts or {}),
         )
         session = current()
         run = TrackedRun(session, execute_map(session, plan_map(session, request, items, parallelism), watch=watch))
@@ -171,6 +184,12 @@ class RunnableFunction:
         keep_function(session, planned.loaded)
         self._base = (session, planned)
         return planned
+
+
+def _policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any]:
+    if retry is None:
+        return {}
+    return {"attempts": retry + 1} if isinstance(retry, int) else dict(retry)
 
 
 def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:

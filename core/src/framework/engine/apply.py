@@ -13,6 +13,7 @@ from typing import Any
 from attrs import Factory, define
 
 from framework.databases import Document, LogChunk, Mark, MetricChunk
+from framework.engine.attempts import is_started, waiting
 from framework.engine.ending import settle
 from framework.engine.numbering import admit
 from framework_run.events import Event
@@ -97,8 +98,21 @@ def _attempt(ledger: Ledger, number: int) -> dict[str, Any]:
 
 
 def _state(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
-    if event["rank"] == 0:
+    if "claim" in event["data"]:
+        _claim(attempt, event["data"])
+    elif event["rank"] == 0:
         attempt["begun"] = {"time": event["time"], **event["data"]}
+
+
+def _claim(attempt: dict[str, Any], data: dict[str, Any]) -> None:
+    """The first who claims the start of an attempt has it, until somebody takes it over from who is gone."""
+    standing = attempt.get("claim")
+    if not is_started(attempt) and (standing is None or standing["token"] == data.get("instead")):
+        attempt["claim"] = data["claim"]
+
+
+def _abort(_merged: Merged, attempt: dict[str, Any], _event: Event) -> None:
+    attempt["stopped"] = True  # whatever its end will be, no attempt follows
 
 
 def _log(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
@@ -203,6 +217,8 @@ def _dropped(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 
 def _end(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
     data = {**event["data"], "time": event["time"]}
+    if "unstarted" in data and (is_started(attempt) or attempt.get("claim", {}).get("token") != data["unstarted"]):
+        return  # somebody else has its start in hand
     if data.get("provisional"):
         standing = attempt.get("observed")
         if standing is None or (standing["cause"] == "Lost" and data["cause"] != "Lost"):
@@ -231,6 +247,7 @@ _TAKE: dict[str, Callable[[Merged, dict[str, Any], Event], None]] = {
     "peak": _peak,
     "dropped": _dropped,
     "end": _end,
+    "abort": _abort,
 }
 
 
@@ -251,19 +268,25 @@ def _plain(place: dict[str, Any]) -> dict[str, Any]:
 
 def drawn(document: Document, ledger: Ledger) -> Document:
     """The document with its status, and its labels, as the ledger says; it has at least one attempt."""
-    numbers = sorted(int(number) for number in ledger["attempts"])
-    latest = ledger["attempts"][str(numbers[-1])]
-    ends = [settle(ledger["attempts"][str(number)]) for number in numbers]
-    rows = [
-        _row(number, ledger["attempts"][str(number)], end, fenced=number != numbers[-1])
-        for number, end in zip(numbers, ends, strict=True)
-    ]
-    status = {**document.get("status", {}), **_status(latest, rows[-1], ends[-1])}
-    first = ledger["attempts"][str(numbers[0])].get("begun")
+    attempts = {int(number): entry for number, entry in ledger["attempts"].items()}
+    ends = {number: settle(entry) for number, entry in attempts.items()}
+    repeated = bool(document.get("spec", {}).get("retry"))
+    next_one = waiting(document, attempts, ends) if repeated else {}
+    if next_one:
+        number = next_one["attempt"]
+        attempts.setdefault(number, {"producers": {}, "results": {}, "metrics": {}, "artifacts": {}})
+        ends[number] = {"message": next_one["message"]}
+    numbers = sorted(attempts)
+    latest = attempts[numbers[-1]]
+    rows = [_row(number, attempts[number], ends[number], fenced=number != numbers[-1]) for number in numbers]
+    status = {**document.get("status", {}), **_status(latest, rows[-1], ends[numbers[-1]])}
+    first = attempts[numbers[0]].get("begun")
     if first:
         status["started"] = first["time"]
     status["attempts"] = rows
     status["environment"] = _surroundings(status.get("environment", {}), ledger, latest)
+    if repeated:
+        status["retry"] = {name: fact for name, fact in next_one.items() if name != "message"}
     metadata = document.get("metadata", {})
     if latest.get("labels"):
         metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
@@ -313,6 +336,7 @@ def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: b
         "ended": end.get("time"),
         "host": begun.get("host"),
         "pid": begun.get("pid"),
+        "resources": attempt.get("claim", {}).get("resources"),
     }
     row.update({name: fact for name, fact in facts.items() if fact is not None and fact != "" and fact is not False})
     if fenced:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from framework.databases import ActiveRun
+from framework.databases import ActiveRun, Document
 from framework.engine import inline
+from framework.engine.claims import claim, end_unstarted
 from framework.engine.execute import Follower
+from framework.engine.notes import note
+from framework.engine.retrying import attempt_of, start_due
 from framework.errors import FrameworkError, PluginError, UnknownKind
 from framework.models.causes import ENDED
 from framework_run import ends
-from framework_run.events import observed_end
 
 if TYPE_CHECKING:
     from framework.engine.session import Session
 
 
 def collect(session: Session) -> list[str]:
-    """Bring in the events of every unfinished run, and end those that have vanished.
+    """Bring in the events of every unfinished run, end those that have vanished, and start attempts that are due.
 
     Returns:
         The uids of the runs that have come to their end by this.
@@ -46,8 +48,14 @@ def _adopt(session: Session) -> None:
             session.database.create_run(record, handle=handle)
             uid = record["metadata"]["uid"]
             active = session.database.active_run(uid)
-            if active.document["status"].get("state") in ENDED and not active.document["status"].get("provisional"):
+            if attempt_of(handle) > attempt_of(active.handle):
+                session.database.set_handle(uid, handle)  # its client died when it had started this attempt
+            elif attempt_of(handle) < attempt_of(active.handle) or _is_over(active.document):
                 Follower(session, runtime, uid, handle, cursor=active.cursor).catch_up()
+
+
+def _is_over(run: Document) -> bool:
+    return run["status"].get("state") in ENDED and not run["status"].get("provisional")
 
 
 def _bring(session: Session, run: ActiveRun) -> bool:
@@ -62,8 +70,9 @@ def _bring(session: Session, run: ActiveRun) -> bool:
         runtime = session.runtime(run.handle["kind"])
     except FrameworkError:
         return False  # its plugin is not here: nothing is concluded from that
-    follower = Follower(session, runtime, run.uid, run.handle, cursor=run.cursor)
-    return follower.catch_up()["status"].get("state") in ENDED
+    document = Follower(session, runtime, run.uid, run.handle, cursor=run.cursor).catch_up()
+    start_due(session, document)
+    return document["status"].get("state") in ENDED
 
 
 def _map(session: Session, run: ActiveRun) -> bool:
@@ -80,6 +89,11 @@ def _map(session: Session, run: ActiveRun) -> bool:
 def _inline(session: Session, run: ActiveRun) -> bool:
     if inline.is_alive(run.handle or {}) or run.document["status"].get("state") in ENDED:
         return False
-    end = ends.lost("the process that ran it inline is gone and left no final record")
-    session.database.apply(run.uid, [observed_end({"uid": run.uid}, end)], durable=True)
+    end = {**ends.lost("the process that ran it inline is gone and left no final record"), "retryable": False}
+    if run.document["status"].get("retry"):
+        token = claim(session, run.document)
+        return bool(token) and _is_over(end_unstarted(session, run.document, token, end))
+    attempts = run.document["status"].get("attempts") or [{"number": 1}]
+    observed = note(run.uid, attempts[-1]["number"], "end", {**end, "provisional": True})
+    session.database.apply(run.uid, [observed], durable=True)
     return True

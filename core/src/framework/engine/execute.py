@@ -46,7 +46,32 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
     session.database.create_run(document, handle=handle)
     if not watch:
         return document
-    return Follower(session, runtime, planned.submission.uid, handle, on_event).follow()
+    return see_through(session, planned.submission.uid, handle, on_event)
+
+
+def see_through(session: Session, uid: str, handle: Handle, on_event: OnEvent | None = None) -> Document:
+    """Follow a run to its end, from attempt to attempt; each is started when it is due.
+
+    Args:
+        session: Where it is recorded.
+        uid: The run.
+        handle: The handle of its present attempt.
+        on_event: Is told of each event after it has been recorded.
+
+    Returns:
+        The ended run's document.
+    """
+    cursor: Cursor = {}
+    while True:
+        document = Follower(session, session.runtime(handle["kind"]), uid, handle, on_event, cursor=cursor).follow()
+        if document["status"].get("state") in ENDED:
+            return document
+        from framework.engine.retrying import attempt_of, wait_for_next
+
+        active = wait_for_next(session, uid, attempt_of(handle), on_event)
+        if active.document["status"].get("state") in ENDED or active.handle is None:
+            return active.document
+        handle, cursor = active.handle, active.cursor
 
 
 def dry_run(session: Session, planned: Planned) -> dict[str, Any]:
@@ -58,13 +83,13 @@ def dry_run(session: Session, planned: Planned) -> dict[str, Any]:
 
 
 class Follower:
-    """Brings a run's events into the database as they come.
+    """Brings the events of one attempt of a run into the database as they come.
 
     Args:
         session: Where they are recorded.
         runtime: The run's runtime.
         uid: The run.
-        handle: Its handle.
+        handle: The attempt's handle.
         on_event: Is told of each event after it has been recorded.
         cursor: Where to begin.
     """
@@ -83,17 +108,18 @@ class Follower:
         self._runtime = runtime
         self._uid = uid
         self._handle = handle
+        self._attempt = int(handle.get("run", {}).get("attempt", 1))
         self._on_event = on_event
-        self._cursor: Cursor = cursor or {}
+        self._cursor = _of_attempt(cursor or {}, self._attempt)
         self._interrupts = 0
 
     def follow(self) -> Document:
-        """Follow to the end; returns the ended run's document."""
+        """Follow to the end of the attempt; returns the run's document, which may wait for another attempt."""
         while True:
             try:
                 self._bring(wait=True)
                 document = self.conclude()
-                if document["status"].get("state") in ENDED:
+                if self._row(document).get("state") in ENDED:
                     return document
             except KeyboardInterrupt:
                 self._interrupts += 1
@@ -107,16 +133,22 @@ class Follower:
     def conclude(self) -> Document:
         """Note an end that only an observer can tell, and clean up after a final one."""
         document = self._session.database.active_run(self._uid).document
-        if _is_open(document):
+        if _is_open(self._row(document)):
             seen = self._runtime.observe(self._handle)
             if seen.alive is False:
                 self._bring(wait=False)  # what was written between the last look and its death
                 document = self._session.database.active_run(self._uid).document
-                if document["status"].get("state") not in ENDED and seen.end is not None:
-                    document = self._observed(dict(seen.end), document)
-        if not _is_open(document) or document["status"].get("provisional"):
-            self._clean_up(document)
+                if self._row(document).get("state") not in ENDED and seen.end is not None:
+                    document = self._observed(dict(seen.end))
+        row = self._row(document)
+        if not _is_open(row) or row.get("provisional"):
+            self._clean_up(row)
         return document
+
+    def _row(self, document: Document) -> dict[str, Any]:
+        """What the run's document says of the attempt."""
+        rows: list[dict[str, Any]] = document["status"].get("attempts") or []
+        return next((row for row in rows if row["number"] == self._attempt), {})
 
     def _bring(self, *, wait: bool) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
@@ -133,29 +165,38 @@ class Follower:
 
             events = stored(self._session, self._uid, events)
         last = any(event["kind"] == "end" for event in events)
-        self._session.database.apply(self._uid, events, cursor=cursor, durable=last)
+        kept = {**cursor, "attempt": self._attempt} if self._attempt > 1 else cursor
+        self._session.database.apply(self._uid, events, cursor=kept, durable=last)
 
-    def _observed(self, end: dict[str, Any], document: Document) -> Document:
-        from framework_run.events import observed_end
+    def _observed(self, end: dict[str, Any]) -> Document:
+        from framework.engine.notes import note
 
-        attempts = document["status"].get("attempts") or [{"number": 1}]
-        event = observed_end({"uid": self._uid, "attempt": attempts[-1]["number"]}, end)
+        event = note(self._uid, self._attempt, "end", {**end, "provisional": True})
         return self._session.database.apply(self._uid, [event], durable=True)
 
-    def _clean_up(self, document: Document) -> None:
-        if document["status"].get("state") in ENDED:
+    def _clean_up(self, row: dict[str, Any]) -> None:
+        if row.get("state") in ENDED:
             self._runtime.cleanup(self._handle)
 
     def _ask_to_end(self) -> None:
+        from framework.engine.notes import note
+
+        self._session.database.apply(self._uid, [note(self._uid, self._attempt, "abort", {})])
         if self._interrupts == 1:
             self._runtime.cancel(self._handle, _grace(self._handle))
         else:
             self._runtime.cancel(self._handle, 0.0)
 
 
-def _is_open(document: Document) -> bool:
-    status = document["status"]
-    return status.get("state") not in ENDED or bool(status.get("provisional"))
+def _is_open(row: dict[str, Any]) -> bool:
+    return row.get("state") not in ENDED or bool(row.get("provisional"))
+
+
+def _of_attempt(cursor: Cursor, attempt: int) -> Cursor:
+    """The cursor, where it is of this attempt: with the next one, reading begins again."""
+    if cursor.get("attempt", 1) != attempt:
+        return {}
+    return {name: fact for name, fact in cursor.items() if name != "attempt"}
 
 
 def _grace(handle: Handle) -> float:

@@ -36,6 +36,7 @@ class InlineRun:
     """
 
     def __init__(self, session: Session, planned: Planned, on_event: Callable[[Event], None] | None) -> None:
+        self._session = session
         self._database = session.database
         self._planned = planned
         self._on_event = on_event
@@ -47,7 +48,7 @@ class InlineRun:
         self._masker: Masker | None = None  # of a run with secrets
 
     def run(self) -> tuple[Any, Document, BaseException | None]:
-        """Run it to its end.
+        """Run it to its end, with as many attempts as it has.
 
         Returns:
             What it returned, the ended run's document, and the exception that ended it.
@@ -79,10 +80,26 @@ class InlineRun:
             raise
 
     def _run(self, params: dict[str, Any]) -> tuple[Any, Document, BaseException | None]:
+        value, document, error = self._attempt(params)
+        while document["status"].get("retry"):
+            from framework.engine.retrying import wait_for_turn
+
+            try:
+                document, number = wait_for_turn(self._session, document)
+            except KeyboardInterrupt as interrupt:
+                return None, self._database.run(document["metadata"]["uid"]), interrupt
+            if number:
+                self._producer = Producer({**self._planned.submission.document["run"], "attempt": number})
+                value, document, error = self._attempt(params, number)
+        return value, document, error
+
+    def _attempt(self, params: dict[str, Any], number: int = 1) -> tuple[Any, Document, BaseException | None]:
         from framework_run.inline import run_inline
 
         planned = self._planned
         submission = {**planned.submission.document, "params": params}
+        if number > 1:
+            submission["run"] = {**submission["run"], "attempt": number}
         assert planned.submission.callable is not None  # noqa: S101  the planner's own promise
         value, end, error = run_inline(
             planned.submission.callable,
@@ -101,12 +118,13 @@ class InlineRun:
         return value, self._deliver(), error
 
     def _begin(self) -> None:
-        """Insert the run; of parameters that do not bind there is none."""
-        document = self._planned.run
-        document["status"]["state"] = "running"
-        self._planned.capture.keep(self._database)
-        self._database.create_run(document, handle=handle(self._home))
-        self._begun = True
+        """Insert the run, with its first attempt; of parameters that do not bind there is none."""
+        if not self._begun:
+            document = self._planned.run
+            document["status"]["state"] = "running"
+            self._planned.capture.keep(self._database)
+            self._database.create_run(document, handle=handle(self._home))
+            self._begun = True
         self._emit("state", {"state": "running", "pid": os.getpid()}, None)
 
     def _tell_what_was_late(self) -> None:

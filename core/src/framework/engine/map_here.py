@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
 from framework.engine import inline
-from framework.engine.execute import Follower
+from framework.engine.execute import Follower, see_through
 from framework.engine.map_ends import OPEN, conclude, progress, said
+from framework.engine.retrying import start_due
 from framework.errors import FrameworkError, UsageError
 from framework.home import live_dir
 from framework_run import ends
@@ -43,7 +44,7 @@ class MapHere:
         self._runtime = session.runtime(planned.base.function.kind)
         self._tell = on_event
         self._waiting = iter(range(len(planned.items)))
-        self._running: dict[str, Handle] = {}
+        self._running: set[str] = set()
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
         self._stop = False
@@ -94,9 +95,9 @@ class MapHere:
         self._asked += 1
         self._stop = True
         with self._lock:
-            running = list(self._running.values())
-        for handle in running:
-            self._runtime.cancel(handle, grace)
+            running = list(self._running)
+        for uid in running:
+            self._session.cancel(uid, grace)
 
     def _work(self) -> None:
         """Start one item after another, until there is none."""
@@ -121,12 +122,12 @@ class MapHere:
         else:
             self._session.database.create_run(record, handle=handle)
             with self._lock:
-                self._running[submission.uid] = handle
+                self._running.add(submission.uid)
             if self._stop:  # it was asked to end while this was on its way
-                self._runtime.cancel(handle, _GRACE)
-            document = Follower(self._session, self._runtime, submission.uid, handle, self._report).follow()
+                self._session.cancel(submission.uid, _GRACE)
+            document = see_through(self._session, submission.uid, handle, self._report)
         with self._lock:
-            self._running.pop(submission.uid, None)
+            self._running.discard(submission.uid)
             self._done += 1
             self._failed += document["status"]["state"] != "completed"
 
@@ -134,7 +135,7 @@ class MapHere:
         """An item that could not be started has a run that says so."""
         self._session.database.create_run(record)
         uid = record["metadata"]["uid"]
-        end = ends.backend(error.message, advice=error.advice)
+        end = {**ends.backend(error.message, advice=error.advice), "retryable": False}
         return self._session.database.apply(uid, [observed_end({"uid": uid}, end)])
 
     def _progress(self) -> None:
@@ -172,6 +173,7 @@ def bring(session: Session, run: ActiveRun) -> bool:
         active = session.database.active_run(item["metadata"]["uid"])
         if active.handle is not None:
             document = Follower(session, runtime, active.uid, active.handle, cursor=active.cursor).catch_up()
+            start_due(session, document)
             is_open |= document["status"]["state"] in OPEN
     if not is_open:
         conclude(session.database, run.document, why_missing="the process that mapped it is gone")

@@ -131,6 +131,7 @@ def plan_map(
         with _naming(number):
             check_params(evolve(request, params=each), base.function)
     run = run_document(request, base.function, base.capture, base.guard)
+    run["spec"].pop("retry", None)  # which is the items' own
     run["spec"]["map"] = {"items": len(params), "parallelism": parallelism}
     return PlannedMap(run=run, base=base, items=Items(base, run["metadata"]["uid"], params), parallelism=parallelism)
 
@@ -160,6 +161,11 @@ def execute_map(
         raise CapabilityMissing(
             f"the kind {kind} starts the items of a map from here, so somebody has to stay",
             advice="Leave out --detach (watch=False), or use a kind that maps by itself, such as dask.",
+        )
+    if is_native and planned.base.run["spec"].get("retry"):
+        raise CapabilityMissing(
+            f"the kind {kind} starts the items of a map as one, and repeats none of them",
+            advice="Leave out --retry (retry=) and spec.life.retry.",
         )
     keep_function(session, planned.base.loaded)
     planned.run["status"]["environment"] = planned.base.capture.settle()

@@ -14,6 +14,7 @@ from attrs import define
 from framework.databases import Document
 from framework.engine import secrets
 from framework.engine.capture import Capture, begin
+from framework.engine.life import resources_of, retry_of, timeouts_of
 from framework.engine.request import RunRequest
 from framework.errors import FrameworkError, ParameterError, UsageError
 from framework.models import Function
@@ -86,9 +87,10 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         document["params"] = encode(request.params)
         document["env"] = guard.variables(document["env"])
         document["secrets"] = secrets.references(session, function.spec.environment.secrets)
-    submission = Submission(document=document, function=function, callable=request.function, archive=loaded.archive)
+    as_sent = _with_resources(function, document["resources"]) if request.resources else function
+    submission = Submission(document=document, function=as_sent, callable=request.function, archive=loaded.archive)
     if not request.inline:
-        session.runtime(function.kind).validate(function)
+        session.runtime(function.kind).validate(as_sent)
     return Planned(
         run=run,
         submission=submission,
@@ -98,6 +100,13 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         capture=capture,
         guard=guard,
     )
+
+
+def _with_resources(function: Function, resources: dict[str, dict[str, Any]]) -> Function:
+    """The function as its runtime is to see it for this run; its version stays what it is."""
+    from framework.models.function import Resources
+
+    return attrs.evolve(function, spec=attrs.evolve(function.spec, resources=Resources(**resources)))
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
@@ -258,7 +267,7 @@ def run_document(request: RunRequest, function: Function, capture: Capture, guar
         "artifact_path": _artifact_path(request, function),
         "timeouts": request.timeouts,
         "resources": request.resources,
-        "retry": request.retry,
+        "retry": retry_of(request, function),
         "parent": request.parent,
     }
     spec.update({name: value for name, value in optional.items() if value})
@@ -280,8 +289,7 @@ def _submission(
     session: Session, request: RunRequest, loaded: Loaded, run: Document, inputs: dict[str, Any]
 ) -> dict[str, Any]:
     function, metadata = loaded.function, run["metadata"]
-    code, life = function.spec.code, function.spec.life
-    limits = {"run": life.timeouts.run, "grace": life.timeouts.grace or _GRACE, **request.timeouts}
+    code, limits = function.spec.code, timeouts_of(request, function)
     document: dict[str, Any] = {
         "version": 1,
         "run": {"uid": metadata["uid"], "name": metadata["name"], "project": metadata["project"], "iteration": 0},
@@ -290,7 +298,7 @@ def _submission(
             "folder": str(loaded.root) if loaded.root else None,
             "archive": None if loaded.root or not code.files else base64.b64encode(loaded.archive()).decode(),
             "module": code.module,
-            "file": _main_file(function),
+            "file": main_file(function),
             "handler": code.handler or None,
             "command": code.command or None,
         },
@@ -307,15 +315,15 @@ def _submission(
         "wrappers": [],
         "token": token_hex(8),
         "heartbeat": None,
-        "timeouts": limits,
-        "resources": {"limits": function.spec.resources.limits},
+        "timeouts": {**limits, "grace": _GRACE if limits["grace"] is None else limits["grace"]},
+        "resources": resources_of(request, function),
         "record": run,
     }
     document["run"].update(attempt=1, rank=0)
     return document
 
 
-def _main_file(function: Function) -> str | None:
+def main_file(function: Function) -> str | None:
     """The file of the handler's module, relative to the code's folder."""
     base = function.spec.code.module.replace(".", "/")
     names = (f"{base}.py", f"{base}/__init__.py")

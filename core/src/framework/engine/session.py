@@ -71,23 +71,14 @@ class Session:
         return self._runtimes[kind]
 
     def cancel(self, uid: str, grace: float) -> None:
-        """Ask a run to end, and have it ended after ``grace`` seconds.
+        """Ask a run to end, and have it ended after ``grace`` seconds; no attempt follows.
 
         Raises:
             UsageError: It runs inline in another process.
         """
-        from framework.engine.inline import refuse_to_cancel
+        from framework.engine.aborting import abort
 
-        active = self.database.active_run(uid)
-        handle = active.handle
-        if handle is None or handle["kind"] == "inline":
-            refuse_to_cancel(uid)
-        elif handle["kind"] == "map":
-            from framework.engine.map_here import ask_to_end
-
-            ask_to_end(self, active, grace)
-        else:
-            self.runtime(handle["kind"]).cancel(handle, grace)
+        abort(self, uid, grace)
 
 
 _VARIABLES = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")

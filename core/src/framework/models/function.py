@@ -131,9 +131,12 @@ class Timeouts:
 class Retry:
     """How often an attempt that failed is repeated, and after which causes."""
 
-    attempts: int = 1
-    backoff: float = 1.0  # seconds before the second attempt; doubles with each
+    attempts: int = 1  # in all
+    backoff: float = 1.0  # seconds before the second attempt, at most; doubles with each
+    backoff_cap: float = 300.0  # seconds
     on: list[Cause] = Factory(list)  # empty: every cause but UserError, BadInput and Aborted
+    memory_factor: float = 1.5  # by which memory is raised for the next attempt after OutOfMemory
+    memory_cap: str = ""  # to which it is raised at most, such as "16Gi"
 
 
 @define(kw_only=True)

@@ -55,6 +55,7 @@ class Attempt:
     ended: float | None = None
     host: str = ""
     pid: int | None = None
+    resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits, where they were raised for it
     results: dict[str, Any] = Factory(dict)  # of an attempt that a retry has fenced
     metrics: dict[str, float] = Factory(dict)
 
@@ -70,6 +71,7 @@ class RunStatus:
     traceback: str = ""  # the user's own frames
     provisional: bool = False  # the end was inferred by an observer
     attempts: list[Attempt] = Factory(list)
+    retry: dict[str, Any] = Factory(dict)  # of a run that waits for an attempt: attempt, of, due, delay, claim
     results: dict[str, Any] = Factory(dict)
     metrics: dict[str, float] = Factory(dict)  # the last value of each
     artifacts: dict[str, dict[str, Any]] = Factory(dict)  # key to {uri, type, format, digest, size, metadata}

@@ -29,7 +29,7 @@ def observation(handle: Handle) -> Observation:
         return Observation(alive=True)
     if spool.final_end() is not None:
         return Observation(alive=False)
-    processes.end_members(handle["run"]["uid"])
+    processes.end_members(handle["run"])
     return Observation(alive=False, end=_evidence(spool))
 
 
@@ -49,7 +49,7 @@ def _stray(handle: Handle, spool: Spool) -> bool:
     supervisor that begins.)
     """
     owner = locks.owner(str(spool.lock))
-    return bool(owner) and not processes.lives(owner) and not processes.members(handle["run"]["uid"])
+    return bool(owner) and not processes.lives(owner) and not processes.members(handle["run"])
 
 
 def _evidence(spool: Spool) -> ends.Ending:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from framework_run import locks
 
-MARK = "FRAMEWORK_RUN_UID"
-"""The variable that every process of a run is started with."""
+_UID: Final = "FRAMEWORK_RUN_UID"
+_ATTEMPT: Final = "FRAMEWORK_RUN_ATTEMPT"
 
 _ROUNDS: Final = 20
 _PAUSE: Final = 0.01  # seconds between two rounds
@@ -56,15 +56,28 @@ def ask(pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def members(uid: str) -> list[int]:
-    """The processes that were started for a run and are alive; empty where the system has no /proc."""
-    mark = f"{MARK}={uid}".encode()
+def marks(run: dict[str, Any]) -> dict[str, str]:
+    """The variables that every process of an attempt is started with, and by which it is known.
+
+    Args:
+        run: The ``run`` part of a submission.
+    """
+    return {_UID: str(run["uid"]), _ATTEMPT: str(run.get("attempt", 1))}
+
+
+def members(run: dict[str, Any]) -> list[int]:
+    """The processes that were started for an attempt and are alive; empty where the system has no /proc.
+
+    Args:
+        run: The ``run`` part of a submission.
+    """
+    wanted = {f"{name}={value}".encode() for name, value in marks(run).items()}
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:  # noqa: PTH112, PTH208  a scan of names
         if name.isdigit() and int(name) != os.getpid():
             try:
                 with open(f"/proc/{name}/environ", "rb") as stream:  # noqa: PTH123  likewise
-                    marked = mark in stream.read().split(b"\0")
+                    marked = wanted <= set(stream.read().split(b"\0"))
             except OSError:
                 continue  # it has ended, or is another user's
             if marked:
@@ -72,15 +85,18 @@ def members(uid: str) -> list[int]:
     return found
 
 
-def end_members(uid: str) -> int:
-    """Kill what is left of a run whose supervisor is gone.
+def end_members(run: dict[str, Any]) -> int:
+    """Kill what is left of an attempt whose supervisor is gone.
+
+    Args:
+        run: The ``run`` part of a submission.
 
     Returns:
         How many processes there were.
     """
     ended: set[int] = set()
     for _ in range(_ROUNDS):  # what one of them has just started is found in the next round
-        left = members(uid)
+        left = members(run)
         if not left:
             break
         for pid in left:

@@ -19,7 +19,7 @@ from framework_run.events import Event
 from framework_runtime_local import processes, starting
 from framework_runtime_local.following import Waker
 from framework_runtime_local.observing import observation, same_machine
-from framework_runtime_local.spool import Spool, is_final, make, spools, sweep
+from framework_runtime_local.spool import Spool, is_final, make, name_of, spools, sweep
 
 _SIGNED: Final = 2.0  # seconds that `cancel` waits for the supervisor to say who it is
 
@@ -68,7 +68,7 @@ class LocalRuntime(Runtime):
         document = self._document(submission)
         secret = submission.function.spec.environment.secrets
         document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
-        spool = Spool(self._runs / submission.uid)
+        spool = self._spool(submission.document["run"])
         python = starting.interpreter(submission.function.spec.environment.python)
         runner = cache_dir(self._home, "runner") / "…"
         return {"command": starting.command(python, runner, spool.submission), "submission": document}
@@ -87,8 +87,9 @@ class LocalRuntime(Runtime):
         runner = unpacked(self._home, run_sides(document))
         variables, document["env"] = starting.environment(document, os.environ)
         handle = self._handle(document)
+        name = name_of(document["run"])
         try:
-            spool, lock = make(self._runs, submission.uid, {"submission.json": document, "handle.json": handle})
+            spool, lock = make(self._runs, name, {"submission.json": document, "handle.json": handle})
         except OSError as error:
             raise BackendError(
                 f"the run's folder cannot be made in {str(self._runs)!r}: {error.strerror}",
@@ -108,7 +109,7 @@ class LocalRuntime(Runtime):
             locks.sign(lock, pid)
         os.close(lock)  # the supervisor has it now
         waker.started()
-        self._wakers[submission.uid] = waker
+        self._wakers[name] = waker
         return handle
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
@@ -126,8 +127,8 @@ class LocalRuntime(Runtime):
 
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
         """Batches from the event file after ``cursor`` (``{"offset": bytes}``)."""
-        spool, uid = Spool(handle["spool"]), handle["run"]["uid"]
-        waker = self._wakers.get(uid) or Waker()
+        spool = Spool(handle["spool"])
+        waker = self._wakers.get(spool.path.name) or Waker()
         offset = int(cursor.get("offset", 0))
         while True:
             held = spool.held  # looked at before the file is read: what is written afterwards is written by a holder
@@ -168,13 +169,16 @@ class LocalRuntime(Runtime):
 
     def _forget(self) -> None:
         """Let go of the runs that have been cleaned up, here or by another process."""
-        for uid in [uid for uid in self._wakers if not (self._runs / uid).exists()]:
-            self._wakers.pop(uid).close()
+        for name in [name for name in self._wakers if not (self._runs / name).exists()]:
+            self._wakers.pop(name).close()
         processes.reap()
+
+    def _spool(self, run: dict[str, Any]) -> Spool:
+        return Spool(self._runs / name_of(run))
 
     def _document(self, submission: Submission) -> dict[str, Any]:
         """The submission as this kind's supervisor gets it."""
-        spool = Spool(self._runs / submission.uid)
+        spool = self._spool(submission.document["run"])
         carrier = {
             "type": "file",
             "path": str(spool.events),
@@ -193,7 +197,7 @@ class LocalRuntime(Runtime):
         return {
             "kind": "local",
             "version": 1,
-            "spool": str(self._runs / document["run"]["uid"]),
+            "spool": str(self._spool(document["run"]).path),
             "host": platform.node(),
             "boot": locks.boot_id(),
             "run": document["run"],

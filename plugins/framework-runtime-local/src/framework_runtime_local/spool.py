@@ -82,12 +82,22 @@ def is_final(event: dict[str, Any]) -> bool:
     return event["kind"] == "end" and not event.get("child") and not event["data"].get("provisional")
 
 
-def make(runs: Path, uid: str, documents: dict[str, dict[str, Any]]) -> tuple[Spool, int]:
+def name_of(run: dict[str, Any]) -> str:
+    """The name of a spool: each attempt has its own, so that nobody who tidies up after one meets the next.
+
+    Args:
+        run: The ``run`` part of a submission.
+    """
+    attempt = run.get("attempt", 1)
+    return str(run["uid"]) if attempt == 1 else f"{run['uid']}.{attempt}"
+
+
+def make(runs: Path, name: str, documents: dict[str, dict[str, Any]]) -> tuple[Spool, int]:
     """Make the spool of a run, which is visible only when it is whole and locked.
 
     Args:
         runs: The folder of all spools.
-        uid: The run's uid.
+        name: The spool's name, as of `name_of`.
         documents: What is written to it: file name to document.
 
     Returns:
@@ -97,22 +107,22 @@ def make(runs: Path, uid: str, documents: dict[str, dict[str, Any]]) -> tuple[Sp
         OSError: It cannot be made; nothing is left behind.
     """
     runs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hidden = runs / f".{uid}.{os.getpid()}"
+    hidden = runs / f".{name}.{os.getpid()}"
     hidden.mkdir(mode=0o700)
     lock = -1
     try:
         lock = locks.hold(str(hidden / "lock"))
         os.ftruncate(lock, 0)
         (hidden / "scratch").mkdir()
-        for name, document in documents.items():
-            _write(hidden / name, json.dumps(document, separators=(",", ":")))
-        hidden.rename(runs / uid)
+        for file, document in documents.items():
+            _write(hidden / file, json.dumps(document, separators=(",", ":")))
+        hidden.rename(runs / name)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    return Spool(runs / uid), lock
+    return Spool(runs / name), lock
 
 
 def spools(runs: Path) -> Iterator[Spool]:

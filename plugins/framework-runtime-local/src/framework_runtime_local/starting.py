@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from framework.errors import BackendError, CapabilityMissing
-from framework_runtime_local.processes import MARK
+from framework_runtime_local.processes import marks
 
 LOCK_FD: Final = 3
 WAKE_FD: Final = 4
@@ -38,7 +38,7 @@ def environment(document: Mapping[str, Any], inherited: Mapping[str, str]) -> tu
         inherited: The variables of the client.
     """
     handlers = dict(document.get("env") or {})
-    variables = {**inherited, **handlers, MARK: document["run"]["uid"]}
+    variables = {**inherited, **handlers, **marks(document["run"])}
     path = variables.pop("PYTHONPATH", None)
     if path is not None:
         handlers["PYTHONPATH"] = path

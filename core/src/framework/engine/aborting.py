@@ -1,0 +1,71 @@
+"""Asking a run to end, from any process, whatever it does at that moment."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from framework.engine.inline import refuse_to_cancel
+from framework.engine.notes import note
+from framework.engine.retrying import attempt_of, withdraw
+from framework.errors import BackendError
+from framework.models.causes import ENDED
+
+if TYPE_CHECKING:
+    from framework.databases import ActiveRun
+    from framework.engine.session import Session
+
+_STARTING: Final = 30.0  # seconds that another process may take to start an attempt that it has claimed
+_PAUSE: Final = 0.05
+
+
+def abort(session: Session, uid: str, grace: float) -> None:
+    """Ask a run to end, and have it ended after ``grace`` seconds; no attempt follows.
+
+    Args:
+        session: Where it is recorded.
+        uid: The run.
+        grace: Seconds; 0 ends it at once.
+
+    Raises:
+        UsageError: It runs inline in another process.
+        BackendError: It cannot be reached from here.
+    """
+    active = _settled(session, uid)
+    if active is None:
+        return
+    if active.handle is None or active.handle["kind"] == "inline":
+        refuse_to_cancel(uid)
+    if active.handle["kind"] == "map":
+        from framework.engine.map_here import ask_to_end
+
+        ask_to_end(session, active, grace)
+        return
+    number = max(1, attempt_of(active.handle))
+    session.database.apply(uid, [note(uid, number, "abort", {})])
+    session.runtime(active.handle["kind"]).cancel(active.handle, grace)
+
+
+def _settled(session: Session, uid: str) -> ActiveRun | None:
+    """The run with the handle of what runs; None where there is nothing to end, any more.
+
+    A run that waits for its next attempt is ended here, and one whose next attempt is being started is waited for.
+    """
+    deadline = time.monotonic() + _STARTING
+    while True:
+        active = session.database.active_run(uid)
+        status = active.document["status"]
+        if status.get("state") in ENDED:
+            return None
+        retry = status.get("retry") or {}
+        if not retry or retry["attempt"] <= attempt_of(active.handle):
+            return active
+        if withdraw(session, active.document):
+            return None
+        if time.monotonic() > deadline:
+            raise BackendError(
+                f"attempt {retry['attempt']} of the run {uid} is being started by process {retry['claim']['pid']} "
+                f"on {retry['claim']['host']}",
+                advice="Try it again.",
+            )
+        time.sleep(_PAUSE)
