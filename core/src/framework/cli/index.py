@@ -26,6 +26,7 @@ class Entry(NamedTuple):
 
 
 _DO: Final = "Run and watch"
+_EXPLAIN: Final = "Explain and repeat"
 _LOOK: Final = "What is kept"
 _SETUP: Final = "This installation"
 
@@ -33,6 +34,8 @@ ROOT: Final[dict[str, Entry]] = {
     "run": Entry("Run a function, a script or a command, and track it.", "run.command:run", _DO),
     "logs": Entry("Print the output of a run (as `runs logs`).", "runs.logs:logs", _DO),
     "abort": Entry("Ask runs to end, and end them if they do not.", "abort:abort", _DO),
+    "why": Entry("Explain why a version or a run is another one.", "explain.why:why", _EXPLAIN),
+    "diff": Entry("Show what differs between two runs or versions.", "explain.diff:diff", _EXPLAIN),
     "runs": Entry("Look at runs: list, show, logs, compare, patch, delete, sync.", section=_LOOK),
     "function": Entry("Look at functions: versions, tags, differences.", section=_LOOK),
     "artifacts": Entry("Look at what runs have made, and fetch it.", section=_LOOK),

@@ -90,6 +90,8 @@ class Items(Sequence[Submission]):
         run = run_document(request, self._base.function, self._base.capture, self._base.guard)
         run["metadata"]["uid"] = self._uids[index]
         run["spec"]["iteration"] = index + 1
+        if "input_contents" in self._base.run["spec"]:
+            run["spec"]["input_contents"] = self._base.run["spec"]["input_contents"]
         run["status"] = {"state": "pending", "created": self._created + index * _MICROSECOND}
         return run
 
@@ -132,6 +134,8 @@ def plan_map(
             check_params(evolve(request, params=each), base.function)
     run = run_document(request, base.function, base.capture, base.guard)
     run["spec"].pop("retry", None)  # which is the items' own
+    if "input_contents" in base.run["spec"]:
+        run["spec"]["input_contents"] = base.run["spec"]["input_contents"]
     run["spec"]["map"] = {"items": len(params), "parallelism": parallelism}
     return PlannedMap(run=run, base=base, items=Items(base, run["metadata"]["uid"], params), parallelism=parallelism)
 

@@ -14,6 +14,7 @@ from attrs import define
 from framework.databases import Document
 from framework.engine import secrets
 from framework.engine.capture import Capture, begin
+from framework.engine.inputs import Located, contents, located
 from framework.engine.life import resources_of, retry_of, timeouts_of
 from framework.engine.request import RunRequest
 from framework.errors import FrameworkError, ParameterError, UsageError
@@ -80,8 +81,9 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         guard.clear_function(function)
     _name_version(session, function)
     check_params(request, function)
-    inputs = _inputs(session, request)
+    inputs = located(session, request)
     run = run_document(request, function, capture, guard)
+    _note_inputs(session, run, inputs)
     document = _submission(session, request, loaded, run, inputs)
     if guard is not None:
         document["params"] = encode(request.params)
@@ -114,13 +116,15 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
 
     The parameters are bound by who calls the function.
     """
+    inputs = located(session, request)
     run = run_document(request, base.function, base.capture, base.guard)
+    _note_inputs(session, run, inputs)
     document = base.submission.document
     document = {
         **document,
         "run": {**document["run"], "uid": run["metadata"]["uid"], "name": run["metadata"]["name"]},
         "params": run["spec"]["params"],
-        "inputs": _inputs(session, request) if request.inputs else {},
+        "inputs": inputs,
         "returns": request.returns,
         "labels": request.labels,
         "token": "",
@@ -219,28 +223,6 @@ def check_params(request: RunRequest, function: Function) -> None:
         raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
 
 
-def _inputs(session: Session, request: RunRequest) -> dict[str, dict[str, str]]:
-    """Where each input is on this machine.
-
-    Raises:
-        UsageError: One is not there.
-    """
-    folder = Path(request.folder).absolute()
-    inputs = request.inputs.items()
-    return {name: {"path": str(_input(session, name, place, folder)), "uri": place} for name, place in inputs}
-
-
-def _input(session: Session, name: str, place: str, folder: Path) -> Path:
-    if place.startswith("store://"):
-        from framework.engine.stored import fetch_artifact
-
-        return fetch_artifact(session, place)
-    path = folder / Path(place.removeprefix("file://")).expanduser()
-    if not path.exists():
-        raise UsageError(f"the input {name!r} is {place!r}, which is not there", advice="Check the path.")
-    return path
-
-
 def run_document(request: RunRequest, function: Function, capture: Capture, guard: Guard | None = None) -> Document:
     """The run's document as it begins.
 
@@ -283,6 +265,12 @@ def run_document(request: RunRequest, function: Function, capture: Capture, guar
         "status": {"state": "created", "created": now, "environment": capture.facts()},
     }
     return run if guard is None else guard.document(run)
+
+
+def _note_inputs(session: Session, run: Document, inputs: Located) -> None:
+    """Note in a run's document what its inputs hold."""
+    if inputs:
+        run["spec"]["input_contents"] = contents(session.home, inputs)
 
 
 def _submission(

@@ -30,6 +30,7 @@ class RunSpec:
     params: dict[str, Any] = Factory(dict)
     raw: list[str] = Factory(list)  # which of them are text, read by their annotation when the run begins
     inputs: dict[str, str] = Factory(dict)  # name to path or URI
+    input_contents: dict[str, dict[str, Any]] = Factory(dict)  # name to {digest, size}, or {size, modified}
     returns: list[str] = Factory(list)
     artifact_path: str = ""
     timeouts: dict[str, float] = Factory(dict)

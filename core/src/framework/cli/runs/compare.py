@@ -13,6 +13,7 @@ from framework.cli.session import collected
 from framework.cli.tables import Cell, Column
 from framework.cli.text import duration, value
 from framework.cli.uids import latest, shorten
+from framework.engine.compare.changes import differs
 from framework.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def compare(uids: tuple[str, ...], as_json: bool) -> None:
     short = shorten(names)
     columns = [Column(""), *(Column(short[uid], flexible=True, verbatim=True) for uid in names)]
     write_table(columns, [_row(name, values) for name, values in fields])
-    equal = sum(1 for _, values in fields if not _differs(values))
+    equal = sum(1 for _, values in fields if not differs(values))
     note(f"{len(fields) - equal} of {len(fields)} fields differ (marked *).")
     following(f"framework runs show {short[names[0]]}")
 
@@ -61,13 +62,9 @@ def _fields(runs: list[Document]) -> list[tuple[str, list[Any]]]:
     return fields
 
 
-def _differs(values: list[Any]) -> bool:
-    return any(content != values[0] or type(content) is not type(values[0]) for content in values[1:])
-
-
 def _document(uids: list[str], fields: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
     return [
-        {"field": name, "values": dict(zip(uids, values, strict=True)), "differs": _differs(values)}
+        {"field": name, "values": dict(zip(uids, values, strict=True)), "differs": differs(values)}
         for name, values in fields
     ]
 
@@ -80,7 +77,7 @@ def _row(name: str, values: list[Any]) -> list[Cell | str]:
     texts = ["-" if content is None else value(decode(content), 200) for content in values]
     if name == "function":
         texts = [_abbreviated(text) for text in texts]
-    if not _differs(values):
+    if not differs(values):
         return [Cell(name, dim=True), *(Cell(text, dim=True) for text in texts)]
     return [Cell(f"{name} *", bold=True), *(Cell(text, "yellow") for text in texts)]
 

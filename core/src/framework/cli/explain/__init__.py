@@ -1,0 +1,1 @@
+"""``framework why``, ``diff`` and ``replay``: explain runs and versions, and repeat them."""
