@@ -14,6 +14,7 @@
     ├── BackendError             a database, storage or runtime could not do it      exit code 1
     │   ├── DatabaseError        cannot be opened, is newer, is locked, is full
     │   ├── StorageError         cannot be read or written
+    │   ├── NotificationError    nobody could be told of the end of a run
     │   └── CapabilityMissing    this kind cannot do that
     └── PluginError              a plugin that cannot be used                        exit code 1
 
@@ -106,6 +107,10 @@ class DatabaseError(BackendError):
 
 class StorageError(BackendError):
     """A storage cannot be read or written."""
+
+
+class NotificationError(BackendError):
+    """Nobody could be told of the end of a run; the run itself is as it is."""
 
 
 class CapabilityMissing(BackendError):  # noqa: N818  what is missing is said by its name

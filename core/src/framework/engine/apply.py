@@ -229,6 +229,14 @@ def _end(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
             _peak(_merged, attempt, {**event, "data": data["peak"]})
 
 
+def _notification(merged: Merged, _attempt: dict[str, Any], event: Event) -> None:
+    """The first claim of a notification stands; what came of it is the claimant's to say."""
+    told, data = merged.ledger.setdefault("notifications", {}), event["data"]
+    standing = told.get(data["key"])
+    if standing is None or (standing["by"] == data["by"] and data["state"] != "sending"):
+        told[data["key"]] = {**data, "time": event["time"]}
+
+
 def _ignore(_merged: Merged, _attempt: dict[str, Any], _event: Event) -> None:
     """A heartbeat, or a kind that a newer runner knows: nothing is kept of it."""
 
@@ -248,6 +256,7 @@ _TAKE: dict[str, Callable[[Merged, dict[str, Any], Event], None]] = {
     "dropped": _dropped,
     "end": _end,
     "abort": _abort,
+    "notification": _notification,
 }
 
 
@@ -287,6 +296,8 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     status["environment"] = _surroundings(status.get("environment", {}), ledger, latest)
     if repeated:
         status["retry"] = {name: fact for name, fact in next_one.items() if name != "message"}
+    if "notifications" in ledger:
+        status["notifications"] = list(ledger["notifications"].values())
     metadata = document.get("metadata", {})
     if latest.get("labels"):
         metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}

@@ -9,10 +9,10 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import define
+from attrs import Factory, define
 
 from framework.databases import Document
-from framework.engine import secrets
+from framework.engine import notifications, secrets
 from framework.engine.capture import Capture, begin
 from framework.engine.inputs import Located, contents, located
 from framework.engine.life import resources_of, retry_of, timeouts_of
@@ -46,6 +46,7 @@ class Planned:
         request: What was asked for.
         capture: What is found of the submitting side.
         guard: Keeps the values of its secrets out of documents; None where it has none.
+        told: The notifications of its project.
     """
 
     run: Document
@@ -55,6 +56,7 @@ class Planned:
     request: RunRequest
     capture: Capture
     guard: Guard | None = None
+    told: list[dict[str, Any]] = Factory(list)
 
 
 def plan(session: Session, request: RunRequest) -> Planned:
@@ -82,6 +84,8 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     _name_version(session, function)
     check_params(request, function)
     inputs = located(session, request)
+    told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
+    request.notifications = [*told, *notifications.wanted(session, request.notifications)]
     run = run_document(request, function, capture, guard)
     _note_inputs(session, run, inputs)
     document = _submission(session, request, loaded, run, inputs)
@@ -101,6 +105,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         request=request,
         capture=capture,
         guard=guard,
+        told=told,
     )
 
 
@@ -117,6 +122,8 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
     The parameters are bound by who calls the function.
     """
     inputs = located(session, request)
+    if request.notifications or base.told:
+        request.notifications = [*base.told, *notifications.wanted(session, request.notifications)]
     run = run_document(request, base.function, base.capture, base.guard)
     _note_inputs(session, run, inputs)
     document = base.submission.document
@@ -139,6 +146,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
         request=request,
         capture=base.capture,
         guard=base.guard,
+        told=base.told,
     )
 
 
@@ -164,7 +172,7 @@ def _resolve(session: Session, request: RunRequest, function: Function) -> None:
     function.kind = request.kind or function.kind
     function.metadata.project = check_name(request.project or session.settings.project, "a project")
     check_name(function.metadata.name, "a function")
-    defaults = {} if _is_one_version(request.target) else _defaults(session, function.metadata.project)
+    defaults = {} if _is_one_version(request.target) else _of_project(session, function).get("defaults", {})
     if request.overrides or defaults:
         _merge_spec(function, defaults, request.overrides)
 
@@ -182,8 +190,9 @@ def _is_one_version(target: str) -> bool:
     return target.startswith("db://") and "@sha256:" in target
 
 
-def _defaults(session: Session, project: str) -> dict[str, Any]:
-    found: dict[str, Any] = session.database.project(project).get("spec", {}).get("defaults", {})
+def _of_project(session: Session, function: Function) -> dict[str, Any]:
+    """The spec of a function's project."""
+    found: dict[str, Any] = session.database.project(function.metadata.project).get("spec", {})
     return found
 
 
@@ -250,6 +259,7 @@ def run_document(request: RunRequest, function: Function, capture: Capture, guar
         "timeouts": request.timeouts,
         "resources": request.resources,
         "retry": retry_of(request, function),
+        "notifications": [] if request.parent else request.notifications,
         "parent": request.parent,
     }
     spec.update({name: value for name, value in optional.items() if value})

@@ -29,6 +29,7 @@ class RunRequest:
         timeouts: Limits of time in seconds, merged over the function's: pending, image_pull, run, grace.
         resources: Requests and limits of this run only, merged over the function's; they enter no version.
         retry: How this run is repeated, merged over the function's ``life.retry``; likewise.
+        notifications: Who is told of its end: ``to``, ``on`` and ``when`` of each, beside those of the project.
         artifact_path: Where artifacts go: a URL or a folder.
         inline: Whether it runs in this process.
         pdb: Whether it stops in the debugger where it fails; implies ``inline``.
@@ -52,6 +53,7 @@ class RunRequest:
     timeouts: dict[str, float] = Factory(dict)
     resources: dict[str, dict[str, Any]] = Factory(dict)
     retry: dict[str, Any] = Factory(dict)
+    notifications: list[Any] = Factory(list)
     artifact_path: str = ""
     inline: bool = False
     pdb: bool = False

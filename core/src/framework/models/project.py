@@ -6,6 +6,8 @@ from typing import Any
 
 from attrs import Factory, define
 
+from framework.models.run import Notification
+
 
 @define(kw_only=True)
 class ProjectMetadata:
@@ -22,6 +24,7 @@ class ProjectSpec:
 
     defaults: dict[str, Any] = Factory(dict)
     artifact_path: str = ""
+    notifications: list[Notification] = Factory(list)  # of every run in it
 
 
 @define(kw_only=True)

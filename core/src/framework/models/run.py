@@ -20,6 +20,15 @@ class RunMetadata:
 
 
 @define(kw_only=True)
+class Notification:
+    """Who is told of the end of a run."""
+
+    to: str  # NOTIFIER or NOTIFIER:ADDRESS; {STORE:KEY} in the address is a secret
+    on: list[State] = Factory(list)  # which ends; empty: every one
+    when: str = ""  # a condition that has to hold, such as results.accuracy < 0.9
+
+
+@define(kw_only=True)
 class RunSpec:
     """What was asked for; nothing of it changes after submission."""
 
@@ -36,6 +45,7 @@ class RunSpec:
     timeouts: dict[str, float] = Factory(dict)
     resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits of this run only
     retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
+    notifications: list[Notification] = Factory(list)
     parent: str = ""  # uid of the run that opened this one
     iteration: int = 0  # which item of its parent's map it is, from 1
     map: dict[str, int] = Factory(dict)  # of a run that maps its function over many items: items, parallelism
@@ -79,6 +89,7 @@ class RunStatus:
     environment: dict[str, Any] = Factory(dict)
     peak: dict[str, float] = Factory(dict)  # memory in bytes, cpu in seconds
     progress: dict[str, Any] = Factory(dict)
+    notifications: list[dict[str, Any]] = Factory(list)  # {key, by, to, state: sending | sent | failed, message, time}
     gaps: list[str] = Factory(list)  # what is missing, said
     created: float | None = None
     started: float | None = None

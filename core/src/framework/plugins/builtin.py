@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.plugins.hookspecs import hookimpl
-from framework.plugins.registrations import SecretStore
+from framework.plugins.registrations import Notifier, SecretStore
 
 
 @hookimpl
@@ -12,4 +12,14 @@ def framework_secret_stores() -> list[SecretStore]:
     return [
         SecretStore(name="env", target="framework_run.secrets:EnvironmentStore"),
         SecretStore(name="file", target="framework_run.secrets:FileStore"),
+    ]
+
+
+@hookimpl
+def framework_notifiers() -> list[Notifier]:
+    """The console, webhooks, and commands."""
+    return [
+        Notifier(name="console", target="framework.notifiers.console:Console"),
+        Notifier(name="webhook", target="framework.notifiers.webhook:Webhook"),
+        Notifier(name="command", target="framework.notifiers.command:Command"),
     ]

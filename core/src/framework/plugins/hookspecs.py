@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
+    from framework.plugins.registrations import DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
 
 PROJECT = "framework"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -82,4 +82,20 @@ def framework_secret_stores() -> Iterable[SecretStore]:  # type: ignore[empty-bo
         ... def framework_secret_stores():
         ...     target = "framework_secrets_vault.runside.store:Vault"
         ...     return [SecretStore(name="vault", target=target, runside="framework_secrets_vault.runside")]
+    """
+
+
+@hookspec
+def framework_notifiers() -> Iterable[Notifier]:  # type: ignore[empty-body]
+    """Register notifiers.
+
+    Called once, when a run that somebody is told of is first planned. Must import nothing heavy.
+
+    Returns:
+        The notifiers, each with the target of its `framework.notifiers.Notifier`.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_notifiers():
+        ...     return [Notifier(name="matrix", target="framework_notifier_matrix.room:Room")]
     """

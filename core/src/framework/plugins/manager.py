@@ -15,17 +15,19 @@ from framework.errors import PluginError, UnknownKind, UsageError
 from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
 from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
-from framework.plugins.topics import DATABASES, RUNTIMES, SECRET_STORES, STORAGES, TOPICS, Registered, Table, Topic, ask
+from framework.plugins.topics import DATABASES, NOTIFIERS, RUNTIMES, SECRET_STORES, STORAGES, TOPICS, Registered, Table, Topic, ask
 
 if TYPE_CHECKING:
     from framework.databases import Database
+    from framework.notifiers import Notifier
+    from framework.plugins.registrations import Notifier as Registration
     from framework.runtimes import Runtime, RuntimeContext
     from framework.storages import Storage
 
 __all__ = ["PluginInfo", "PluginState", "Plugins", "Registered"]
 
 VARIABLE = "FRAMEWORK_PLUGINS"
-CORE = "core"  # whose are the secret stores that need no plugin
+CORE = "core"  # whose are the secret stores and notifiers that need no plugin
 # One distribution brings both: the convention framework-db-SCHEME would name one that does not exist.
 _DISTRIBUTION_OF = {"db-sqlite": "db-sql", "db-postgresql": "db-sql"}
 
@@ -104,6 +106,22 @@ class Plugins:
         """
         found: Registered[SecretStore] = self._find(SECRET_STORES, name)
         return found.item
+
+    def notifiers(self) -> dict[str, Registered[Registration]]:
+        """The notifiers."""
+        return dict(self._table(NOTIFIERS).found)
+
+    def notifier(self, name: str, address: str) -> Notifier:
+        """A notifier with an address.
+
+        Raises:
+            UnknownKind: No plugin registers it.
+            UsageError: The address is none.
+            PluginError: Several register it, or it cannot be made.
+        """
+        found: Registered[Registration] = self._find(NOTIFIERS, name)
+        notifier: Notifier = self._make(found.item.target, found.plugin, NOTIFIERS, address)
+        return notifier
 
     def runtime(self, kind: str, context: RuntimeContext) -> Runtime:
         """A runtime of a kind.

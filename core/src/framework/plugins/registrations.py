@@ -53,6 +53,17 @@ class StorageScheme:
 
 
 @frozen(kw_only=True)
+class Notifier:
+    """A way to tell somebody that a run has ended, and the target of its `framework.notifiers.Notifier`.
+
+    ``name`` is what stands before the colon in ``NAME:ADDRESS``.
+    """
+
+    name: str
+    target: str
+
+
+@frozen(kw_only=True)
 class SecretStore:
     """A place where secrets are kept, as in the reference ``NAME:KEY``.
 

@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
 
-T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore)
+T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore, Notifier)
 
 
 @frozen(kw_only=True)
@@ -79,7 +79,16 @@ SECRET_STORES = Topic(
     prefix="secrets",
     interface="framework_run.secrets:Store",
 )
-TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES)
+NOTIFIERS = Topic(
+    hook="framework_notifiers",
+    cls=Notifier,
+    key="name",
+    noun="notifier",
+    short="notifier",
+    prefix="notifier",
+    interface="framework.notifiers:Notifier",
+)
+TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES, NOTIFIERS)
 
 
 @define

@@ -111,6 +111,7 @@ class PluginSuite:
             plugins.databases(),
             plugins.storages(),
             plugins.secret_stores(),
+            plugins.notifiers(),
         )
         for topic, table in zip(TOPICS, tables, strict=True):
             yield from ((topic, found.item) for found in table.values() if found.plugin == self.plugin)
