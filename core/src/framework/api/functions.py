@@ -57,6 +57,7 @@ class RunnableFunction:
         watch: bool = True,
         check: bool = True,
         pdb: bool = False,
+        notify: Sequence[str | Mapping[str, Any]] = (),
     ) -> TrackedRun:
         """Run it, and track the run.
 
@@ -75,6 +76,8 @@ class RunnableFunction:
             watch: Whether to wait for the end; an inline run is always waited for.
             check: Whether a run that is not completed raises.
             pdb: Whether to stop in the debugger where it fails.
+            notify: Who is told of the end, ``webhook:URL`` for instance, or mappings of ``to``, ``on`` (a list of
+                states) and ``when`` (a condition such as ``duration > 60``).
 
         Raises:
             ParameterError: The parameters do not bind to the signature.
@@ -94,6 +97,7 @@ class RunnableFunction:
             timeouts=dict(timeouts or {}),
             inline=here or pdb,
             pdb=pdb,
+            notifications=list(notify),
         )
         return self._inline(request, check=check) if request.inline else _apart(request, watch=watch, check=check)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from framework.cli.documents import complete_project
@@ -62,11 +64,14 @@ def _shown(project: dict[str, object]) -> dict[str, object]:
 @click.argument("name")
 @click.option("--description", default="", help="What it is for.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label.")
+@click.option("--notify", multiple=True, metavar="NOTIFIER:ADDRESS", help="Tell of the end of each of its runs.")
+@click.option("--notify-on", multiple=True, metavar="STATE", help="Only of these ends: completed, failed, aborted.")
 @click.option("--artifact-path", default="", metavar="URL", help="Where the artifacts of its runs go.")
 @json_option
-def create(name: str, description: str, labels: tuple[str, ...], artifact_path: str, as_json: bool) -> None:
+def create(name: str, as_json: bool, **given: Any) -> None:
     """Create a project."""
     from framework.documents.converters import dump
+    from framework.engine.notifications import wanted
     from framework.models import Project, ProjectMetadata, ProjectSpec
     from framework.uris import FunctionUri
 
@@ -78,9 +83,13 @@ def create(name: str, description: str, labels: tuple[str, ...], artifact_path: 
         pass
     else:
         raise UsageError(f"there is a project {name!r} already", advice=f"See it: framework project show {name}")
-    metadata = ProjectMetadata(name=name, labels=key_values(labels, "--label"), description=description)
-    project = Project(metadata=metadata, spec=ProjectSpec(artifact_path=artifact_path))
-    database.put_project(dump(project))
+    labels = key_values(given["labels"], "--label")
+    metadata = ProjectMetadata(name=name, labels=labels, description=given["description"])
+    document = dump(Project(metadata=metadata, spec=ProjectSpec(artifact_path=given["artifact_path"])))
+    told = [{"to": to, "on": list(given["notify_on"])} for to in given["notify"]]
+    if told:
+        document.setdefault("spec", {})["notifications"] = wanted(opened(), told)
+    database.put_project(document)
     if as_json:
         write_json(complete_project(database.project(name)))
         return

@@ -297,7 +297,7 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     if repeated:
         status["retry"] = {name: fact for name, fact in next_one.items() if name != "message"}
     if "notifications" in ledger:
-        status["notifications"] = list(ledger["notifications"].values())
+        status["notifications"] = [told for _, told in sorted(ledger["notifications"].items())]
     metadata = document.get("metadata", {})
     if latest.get("labels"):
         metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}

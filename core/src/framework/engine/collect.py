@@ -9,6 +9,7 @@ from framework.engine import inline
 from framework.engine.claims import claim, end_unstarted
 from framework.engine.execute import Follower
 from framework.engine.notes import note
+from framework.engine.notifications import tell
 from framework.engine.retrying import attempt_of, start_due
 from framework.errors import FrameworkError, PluginError, UnknownKind
 from framework.models.causes import ENDED
@@ -81,9 +82,12 @@ def _map(session: Session, run: ActiveRun) -> bool:
 
     bring = map_here.bring if (run.handle or {})["kind"] == "map" else map_there.bring
     try:
-        return bring(session, run)
+        has_ended = bring(session, run)
     except (PluginError, UnknownKind):
         return False  # as in `_bring`
+    if has_ended:
+        tell(session, session.database.run(run.uid))
+    return has_ended
 
 
 def _inline(session: Session, run: ActiveRun) -> bool:
@@ -95,5 +99,5 @@ def _inline(session: Session, run: ActiveRun) -> bool:
         return bool(token) and _is_over(end_unstarted(session, run.document, token, end))
     attempts = run.document["status"].get("attempts") or [{"number": 1}]
     observed = note(run.uid, attempts[-1]["number"], "end", {**end, "provisional": True})
-    session.database.apply(run.uid, [observed], durable=True)
+    tell(session, session.database.apply(run.uid, [observed], durable=True))
     return True

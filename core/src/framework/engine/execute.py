@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.databases import Document
 from framework.engine.inline import InlineRun
+from framework.engine.notifications import tell
 from framework.engine.stored import keep_function
 from framework.models.causes import ENDED
 from framework_run.events import Event
@@ -142,6 +143,7 @@ class Follower:
                     document = self._observed(dict(seen.end))
         row = self._row(document)
         if not _is_open(row) or row.get("provisional"):
+            document = tell(self._session, document)
             self._clean_up(row)
         return document
 

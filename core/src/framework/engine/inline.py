@@ -69,8 +69,7 @@ class InlineRun:
             values = secrets.resolve(self._planned.submission.document["secrets"])
         except SecretError as error:
             self._begin()
-            self._emit("end", ending(error), None)
-            return None, self._deliver(), error
+            return None, self._end(ending(error)), error
         self._masker = masking.Masker(values.values())
         try:
             with secrets.in_environment(values):
@@ -113,9 +112,7 @@ class InlineRun:
             if isinstance(error, BindingError):
                 raise ParameterError(end["message"], advice=end["advice"]) from error
             raise error  # the database, or Ctrl-C: there is no run yet
-        self._tell_what_was_late()
-        self._emit("end", end, None)
-        return value, self._deliver(), error
+        return value, self._end(end), error
 
     def _begin(self) -> None:
         """Insert the run, with its first attempt; of parameters that do not bind there is none."""
@@ -134,6 +131,17 @@ class InlineRun:
             facts = self._planned.capture.late(self._database, run["metadata"]["uid"])
             if facts:
                 self._emit("client", facts, None)
+
+    def _end(self, end: dict[str, Any]) -> Document:
+        """Record the end, and tell who wants to know of it."""
+        self._tell_what_was_late()
+        self._emit("end", end, None)
+        document = self._deliver()
+        if self._planned.request.notifications:
+            from framework.engine.notifications import tell
+
+            document = tell(self._session, document)
+        return document
 
     def _emit(self, kind: str, data: dict[str, Any], child: str | None) -> None:
         if self._masker is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from attrs import define, evolve
 
 from framework.databases import Document
+from framework.engine.notifications import tell
 from framework.engine.plan import Planned, check_params, plan, run_document
 from framework.engine.request import RunRequest
 from framework.errors import CapabilityMissing, ParameterError, UsageError
@@ -132,6 +133,7 @@ def plan_map(
     for number, each in enumerate(params, 1):
         with _naming(number):
             check_params(evolve(request, params=each), base.function)
+    request = evolve(request, notifications=base.request.notifications)
     run = run_document(request, base.function, base.capture, base.guard)
     run["spec"].pop("retry", None)  # which is the items' own
     if "input_contents" in base.run["spec"]:
@@ -177,13 +179,13 @@ def execute_map(
     if not is_native:
         from framework.engine.map_here import MapHere
 
-        return MapHere(session, planned, on_event).run()
+        return tell(session, MapHere(session, planned, on_event).run())
     from framework.engine.map_there import MapFollower, start
 
     handle = start(session, planned)
     if not watch:
         return session.database.run(planned.uid)
-    return MapFollower(session, session.runtime(kind), planned.run, handle, on_event).follow()
+    return tell(session, MapFollower(session, session.runtime(kind), planned.run, handle, on_event).follow())
 
 
 def _mapping(number: int, item: Any) -> Mapping[str, Any]:

@@ -83,7 +83,7 @@ def _joined(ours: dict[Key, Any], theirs: dict[Key, Any], join: Callable[[Any, A
 
 def _ledger(ours: Ledger, theirs: Ledger) -> Ledger:
     both = _joined(ours, theirs, _agreed)
-    for name, join in (("attempts", _attempt), ("children", _child)):
+    for name, join in (("attempts", _attempt), ("children", _child), ("notifications", _agreed)):
         if name in ours and name in theirs:
             both[name] = _joined(ours[name], theirs[name], join)
     return both

@@ -15,7 +15,18 @@ from framework.errors import PluginError, UnknownKind, UsageError
 from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
 from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
-from framework.plugins.topics import DATABASES, NOTIFIERS, RUNTIMES, SECRET_STORES, STORAGES, TOPICS, Registered, Table, Topic, ask
+from framework.plugins.topics import (
+    DATABASES,
+    NOTIFIERS,
+    RUNTIMES,
+    SECRET_STORES,
+    STORAGES,
+    TOPICS,
+    Registered,
+    Table,
+    Topic,
+    ask,
+)
 
 if TYPE_CHECKING:
     from framework.databases import Database

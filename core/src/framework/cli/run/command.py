@@ -58,6 +58,9 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_needs("--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="Any field of the spec; the value is YAML.")
 @_needs("-o", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the kind; the value is YAML.")
 @_how("--watch/--detach", default=True, help="Wait for the end and print the output, or print the uid and return.")
+@_how("--notify", multiple=True, metavar="NOTIFIER:ADDRESS", help="Tell of its end: console, webhook:URL, …")
+@_how("--notify-on", multiple=True, metavar="STATE", help="Only of these ends: completed, failed, aborted.")
+@_how("--notify-when", default="", metavar="CONDITION", help='Only when it holds, as "results.accuracy < 0.9".')
 @_how("--dry-run", is_flag=True, help="Print what would be sent and created; run nothing.")
 @_how("--json", "as_json", is_flag=True, help="Write the ended run to standard output, and nothing else.")
 @_how("--map", "items", metavar="FILE", help="Run it once for each line of a JSONL file of parameters; - is stdin.")
@@ -122,10 +125,18 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         kind=given["kind"] or "",
         overrides=_overrides(given),
         timeouts={"run": seconds(given["timeout"])} if given["timeout"] else {},
+        notifications=_notifications(given),
         artifact_path=given["artifact_path"] or "",
         inline=given["pdb"],
         pdb=given["pdb"],
     )
+
+
+def _notifications(given: dict[str, Any]) -> list[dict[str, Any]]:
+    on = [state.strip() for word in given["notify_on"] for state in word.split(",")]
+    if (on or given["notify_when"]) and not given["notify"]:
+        raise UsageError("nobody is to be told", advice="Add --notify console, or another notifier.")
+    return [{"to": to, "on": on, "when": given["notify_when"]} for to in given["notify"]]
 
 
 def _live(given: dict[str, Any]) -> Callable[..., Any]:

@@ -42,6 +42,9 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
         yield f"  metrics    {pairs(decode(status['metrics']), _WIDTH)}"
     if status["artifacts"]:
         yield f"  artifacts  {', '.join(one_line(key) for key in status['artifacts'])}"
+    for told in status["notifications"]:
+        if told["state"] == "failed":
+            yield f"  not told   {one_line(told['to'])}: {one_line(told.get('message', ''))}"
     for gap in status["gaps"]:
         yield f"  missing    {one_line(gap)}"
 

@@ -44,6 +44,7 @@ def page(database: Database, run: Document) -> Iterator[str]:
     if len(status["attempts"]) > 1:
         yield from _part("Attempts", [(str(each.get("number", 1)), _attempt(each)) for each in status["attempts"]])
     yield from _part("Environment", environment_rows(decode(status["environment"]), run["metadata"]["uid"]))
+    yield from _part("Notifications", [(told["to"], _told(told)) for told in status["notifications"]])
     if status["gaps"]:
         yield from ["", heading("Missing"), *(f"  {one_line(gap)}" for gap in status["gaps"])]
 
@@ -113,6 +114,11 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     if started is not None and ended is not None:
         words.insert(1, duration(ended - started))
     return "  ".join(word for word in words if word)
+
+
+def _told(told: Mapping[str, Any]) -> str:
+    text = "begun, and nothing is known of its end" if told["state"] == "sending" else told["state"]
+    return "  ".join(part for part in (text, moment(told["time"]), one_line(told.get("message", ""))) if part)
 
 
 def _peak(peak: Mapping[str, Any]) -> str:
