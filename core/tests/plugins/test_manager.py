@@ -180,7 +180,7 @@ def test_a_distribution_that_takes_the_name_of_another_gets_nothing(site) -> Non
 @pytest.mark.parametrize(
     ("kind", "advice"),
     [
-        ("dask", "Try: pip install framework-runtime-dask"),
+        ("nuclio", "Try: pip install framework-runtime-nuclio"),
         ("acm", "Did you mean 'acme'?"),
         ("x; rm -rf ~", "See: framework plugins"),
     ],
