@@ -152,6 +152,20 @@ def test_the_submission_on_the_disk_holds_references_only(framework: Run, home: 
     assert holding(home, CANARY) == []
 
 
+def test_no_byte_of_a_patch_holds_it(framework: Run, home: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.ini"
+    settings.write_text("[service]\n")
+    words = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
+    for command in (["init", "-q"], ["add", "settings.ini"], ["commit", "-qm", "first"]):
+        subprocess.run([*words, *command], check=True, capture_output=True)
+    settings.write_text(f"[service]\nit is {CANARY}, and\nanother = line\n")
+    framework("run", "work.py:work", *SECRET)
+    assert holding(home, CANARY) == []
+    patch = framework("runs", "patch", framework("runs", "list", "--json").stdout.partition('"uid": "')[2][:36]).stdout
+    assert "another = line" in patch
+    assert "it is ***, and" in patch
+
+
 def test_no_byte_of_a_map_holds_it(framework: Run, home: Path, tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text(f'{{"word": "{CANARY}"}}\n{{"number": 7}}\n')
     ended = framework("run", "work.py:work", *SECRET, "--map", "items.jsonl", "--parallelism", "1")

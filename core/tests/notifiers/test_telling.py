@@ -72,6 +72,15 @@ def test_a_run_apart_tells_of_its_end(hooks, tmp_path) -> None:
     assert told(run) == [(f"webhook:{hooks.host}", "sent")]
 
 
+def test_a_run_that_is_repeated_tells_of_its_last_end_only(hooks, tmp_path) -> None:
+    source = "import framework as fw\ndef main():\n    if fw.context().attempt < 3: raise ValueError('not yet')\n"
+    (tmp_path / "work.py").write_text(source)
+    retry = {"attempts": 3, "backoff": 0.01, "on": ["UserError"]}
+    run = fw.function("work.py:main", life={"retry": retry}).run(notify=[f"webhook:{hooks.url}"])
+    assert len(run.document["status"]["attempts"]) == 3
+    assert [body["run"]["state"] for body in hooks.bodies] == ["completed"]
+
+
 @pytest.mark.parametrize(
     ("entry", "params", "is_told"),
     [

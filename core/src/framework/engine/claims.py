@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.engine.notes import note
+from framework.engine.notifications import tell
 from framework_run import locks
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def end_unstarted(session: Session, run: Document, token: str, end: dict[str, An
         The run's document afterwards.
     """
     uid, number = run["metadata"]["uid"], run["status"]["retry"]["attempt"]
-    return session.database.apply(uid, [note(uid, number, "end", {**end, "unstarted": token})], durable=True)
+    ended = note(uid, number, "end", {**end, "unstarted": token})
+    return tell(session, session.database.apply(uid, [ended], durable=True))
 
 
 def _is_gone(claim: dict[str, Any]) -> bool:

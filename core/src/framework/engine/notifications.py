@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from framework.engine.notes import note
 from framework.errors import FrameworkError, UsageError
 from framework.models.causes import ENDED
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from framework.databases import Document
     from framework.engine.session import Session
     from framework.notifiers import Notifier
-    from framework_run.events import Event
 
 _ENDS: Final = ("completed", "failed", "aborted")
 _REFERENCE: Final = re.compile(r"\{([a-z][a-z0-9-]*):([^{}]+)\}")
@@ -96,30 +95,17 @@ def _tell(session: Session, document: Document, number: int, entry: Mapping[str,
     claim = {"key": key, "by": me, "to": entry["to"].partition(":")[0], "state": "sending"}
     uid, attempt = document["metadata"]["uid"], attempts[-1]["number"]
     try:
-        document = session.database.apply(uid, [_event(uid, attempt, claim)])
+        document = session.database.apply(uid, [note(uid, attempt, "notification", claim)])
         if _told(document, key).get("by") != me:
             return document
-        return session.database.apply(uid, [_event(uid, attempt, {**claim, **_send(session, document, entry["to"])})])
+        outcome = {**claim, **_send(session, document, entry["to"])}
+        return session.database.apply(uid, [note(uid, attempt, "notification", outcome)])
     except FrameworkError:
         return document  # the database: the claim stands as it is, and the run has ended all the same
 
 
 def _told(document: Document, key: str) -> dict[str, Any]:
     return next((told for told in document["status"].get("notifications", []) if told["key"] == key), {})
-
-
-def _event(uid: str, attempt: int, data: dict[str, Any]) -> Event:
-    return {
-        "v": 1,
-        "run": uid,
-        "iteration": 0,
-        "attempt": attempt,
-        "rank": 0,
-        "seq": 0,
-        "time": time.time(),
-        "kind": "notification",
-        "data": data,
-    }
 
 
 def _send(session: Session, document: Document, to: str) -> dict[str, Any]:
