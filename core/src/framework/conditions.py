@@ -24,6 +24,7 @@ FIELDS: Final = ("name", "state", "cause", "kind", "project", *TIMES, "duration"
 MISSING: Final = object()
 """What `value_of` gives for a field that a run does not have."""
 
+_PARTS: Final = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata"}
 _FIELD = re.compile(r"""\s*([A-Za-z_]\w*(?:\.(?:"[^"]+"|'[^']+'|[\w.\-/:@]+))?)\s*""")
 _OPERATOR = re.compile(r"(<=|>=|!=|==|=|<|>|~)\s*")
 _VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s"']\S*)\s*""")
@@ -130,7 +131,7 @@ def value_of(run: Document, field: str) -> Any:
 
 def section_of(run: Document, section: str) -> Mapping[str, Any]:
     """The mapping behind ``params``, ``results``, ``metrics`` or ``labels``; empty for another name."""
-    part = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata"}.get(section)
+    part = _PARTS.get(section)
     found: Mapping[str, Any] = run.get(part, {}).get(section, {}) if part else {}
     return found
 

@@ -51,12 +51,21 @@ def test_a_whole_story_is_a_completed_run() -> None:
 
 @given(st.randoms(use_true_random=False), st.integers(1, 6))
 def test_order_repetition_and_batches_do_not_matter(chance: random.Random, count: int) -> None:
-    events = story(1, end=ends.lost("gone")) + story(2)
+    events = story(1, end=ends.lost("gone")) + story(2) + story(2, rank=1)
     expected = applied(events)
     shuffled = events + chance.sample(events, count)
     chance.shuffle(shuffled)
     batches = [shuffled[start : start + count] for start in range(0, len(shuffled), count)]
     assert applied(*batches) == expected
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_whole_story_is_kept_without_its_counts_and_decides_the_same(chance: random.Random) -> None:
+    events = story()
+    first = merge(document(), {}, events)
+    assert "kinds" not in json.dumps(first.ledger)
+    again = merge(first.document, first.ledger, chance.sample(events, 3))
+    assert (again.document, again.ledger) == (first.document, first.ledger)
 
 
 def test_nothing_is_given_twice_to_log_and_metrics() -> None:

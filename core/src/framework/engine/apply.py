@@ -14,7 +14,7 @@ from attrs import Factory, define
 
 from framework.databases import Document, LogChunk, Mark, MetricChunk
 from framework.engine.attempts import is_started, waiting
-from framework.engine.ending import settle
+from framework.engine.ending import forget_counts, settle
 from framework.engine.numbering import admit
 from framework_run.events import Event
 
@@ -69,6 +69,8 @@ def merge(
             _TAKE.get(event["kind"], _ignore)(merged, attempt, event)
     if merged.ledger["attempts"]:
         merged.document = drawn(document, merged.ledger)
+        for attempt in merged.ledger["attempts"].values():
+            forget_counts(attempt)
     _merge_children(merged, inner, child)
     return merged
 
@@ -89,7 +91,7 @@ def _deep(content: Any) -> Any:
 def _attempt(ledger: Ledger, number: int) -> dict[str, Any]:
     found = ledger["attempts"].get(str(number))
     if found is None:
-        found = ledger["attempts"][str(number)] = {"producers": {}, "results": {}, "metrics": {}, "artifacts": {}}
+        found = ledger["attempts"][str(number)] = {"producers": {}}
     entry: dict[str, Any] = found
     return entry
 
@@ -135,7 +137,7 @@ def _mark(event: Event, size: int) -> Mark:
 
 def _result(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
     if event["rank"] == 0:
-        _keep(attempt["results"], event["data"]["values"], event["seq"])
+        _keep(attempt.setdefault("results", {}), event["data"]["values"], event["seq"])
 
 
 def _metric(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -155,7 +157,7 @@ def _metric(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
     )
     merged.metrics.append(chunk)
     if data["values"]:
-        _keep(attempt["metrics"], {data["key"]: data["values"][-1]}, event["seq"])
+        _keep(attempt.setdefault("metrics", {}), {data["key"]: data["values"][-1]}, event["seq"])
 
 
 def _artifact(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
@@ -163,7 +165,7 @@ def _artifact(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
         return
     data = event["data"]
     summary = {name: data[name] for name in ("uri", "type", "format", "name", "digest", "size") if name in data}
-    _keep(attempt["artifacts"], {data["key"]: summary}, event["seq"])
+    _keep(attempt.setdefault("artifacts", {}), {data["key"]: summary}, event["seq"])
     if standing_artifact(merged.ledger, data["key"]) is summary:
         merged.artifacts.append(_artifact_document(merged.document, event))
 
@@ -171,7 +173,7 @@ def _artifact(merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 def standing_artifact(ledger: Ledger, key: str) -> dict[str, Any]:
     """What the latest attempt that has an artifact of this key says of it; empty where none has."""
     for number in sorted(map(int, ledger.get("attempts", {})), reverse=True):
-        said = ledger["attempts"][str(number)]["artifacts"].get(key)
+        said = ledger["attempts"][str(number)].get("artifacts", {}).get(key)
         if said is not None:
             summary: dict[str, Any] = said[1]
             return summary
@@ -216,7 +218,8 @@ def _dropped(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
 
 
 def _end(_merged: Merged, attempt: dict[str, Any], event: Event) -> None:
-    data = {**event["data"], "time": event["time"]}
+    data = {name: fact for name, fact in event["data"].items() if fact is not None and fact != ""}
+    data["time"] = event["time"]
     if "unstarted" in data and (is_started(attempt) or attempt.get("claim", {}).get("token") != data["unstarted"]):
         return  # somebody else has its start in hand
     if data.get("provisional"):
@@ -268,8 +271,10 @@ def _keep(place: dict[str, Any], values: dict[str, Any], seq: int) -> None:
             place[key] = [seq, value]
 
 
-def _plain(place: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, (_, value) in place.items()}
+def _plain(attempt: dict[str, Any], section: str) -> dict[str, Any]:
+    """The values of a section of an attempt's entry, without the numbers that said them."""
+    place = attempt.get(section)
+    return {key: value for key, (_, value) in place.items()} if place else {}
 
 
 # From the ledger to the document
@@ -283,7 +288,7 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     next_one = waiting(document, attempts, ends) if repeated else {}
     if next_one:
         number = next_one["attempt"]
-        attempts.setdefault(number, {"producers": {}, "results": {}, "metrics": {}, "artifacts": {}})
+        attempts.setdefault(number, {"producers": {}})
         ends[number] = {"message": next_one["message"]}
     numbers = sorted(attempts)
     latest = attempts[numbers[-1]]
@@ -300,7 +305,7 @@ def drawn(document: Document, ledger: Ledger) -> Document:
         status["notifications"] = [told for _, told in sorted(ledger["notifications"].items())]
     metadata = document.get("metadata", {})
     if latest.get("labels"):
-        metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest["labels"])}}
+        metadata = {**metadata, "labels": {**metadata.get("labels", {}), **_plain(latest, "labels")}}
     return {**document, "metadata": metadata, "status": status}
 
 
@@ -313,9 +318,9 @@ def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -
         "advice": end.get("advice", ""),
         "traceback": end.get("traceback", ""),
         "provisional": bool(end.get("provisional")),
-        "results": _plain(attempt["results"]),
-        "metrics": _plain(attempt["metrics"]),
-        "artifacts": _plain(attempt["artifacts"]),
+        "results": _plain(attempt, "results"),
+        "metrics": _plain(attempt, "metrics"),
+        "artifacts": _plain(attempt, "artifacts"),
         "peak": attempt.get("peak", {}),
         "progress": attempt["progress"][1] if "progress" in attempt else {},
         "gaps": [*end.get("gaps", []), *attempt.get("dropped", [])],
@@ -351,7 +356,7 @@ def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: b
     }
     row.update({name: fact for name, fact in facts.items() if fact is not None and fact != "" and fact is not False})
     if fenced:
-        row["results"], row["metrics"] = _plain(attempt["results"]), _plain(attempt["metrics"])
+        row["results"], row["metrics"] = _plain(attempt, "results"), _plain(attempt, "metrics")
     return row
 
 

@@ -50,3 +50,21 @@ def _lossless_missing(attempt: dict[str, Any]) -> str:
             if kind in LOSSLESS and have.get(kind, 0) < count:
                 return f"{count - have.get(kind, 0)} of {count} {kind} events have not arrived"
     return ""
+
+
+def forget_counts(attempt: dict[str, Any]) -> None:
+    """Take the counts of events out of the entry of an attempt where they decide nothing more.
+
+    That is where a producer's final end is there, and every event before it: whatever comes of it later has come
+    before, and its last number is enough to know that.
+    """
+    for rank, end in attempt.get("ends", {}).items():
+        name = f"0/{rank}"
+        producer = attempt["producers"].get(name)
+        if producer is None or "missing" in producer or producer["last"] < end.get("events", 0):
+            continue
+        have = producer.get("kinds", {})
+        if all(have.get(kind, 0) >= count for kind, count in end.get("kinds", {}).items()):
+            attempt["producers"] = {**attempt["producers"], name: {"last": producer["last"]}}
+            kept = {fact: value for fact, value in end.items() if fact not in ("events", "kinds")}
+            attempt["ends"] = {**attempt["ends"], rank: kept}

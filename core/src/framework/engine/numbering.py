@@ -20,7 +20,7 @@ def admit(producers: dict[str, Any], event: Event) -> bool:
     name = f"{event['iteration']}/{event['rank']}"
     entry = producers.get(name)
     if entry is None:
-        entry = producers[name] = {"last": 0, "kinds": {}}
+        entry = producers[name] = {"last": 0}
     last = entry["last"]
     if seq <= last:
         if not _fill(entry, seq):
@@ -29,7 +29,8 @@ def admit(producers: dict[str, Any], event: Event) -> bool:
         if seq > last + 1:
             entry.setdefault("missing", []).append([last + 1, seq - 1])
         entry["last"] = seq
-    entry["kinds"][event["kind"]] = entry["kinds"].get(event["kind"], 0) + 1
+    kinds = entry.setdefault("kinds", {})
+    kinds[event["kind"]] = kinds.get(event["kind"], 0) + 1
     return True
 
 

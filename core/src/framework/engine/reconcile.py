@@ -18,6 +18,7 @@ from attrs import evolve
 
 from framework.databases import Document, RunRecord
 from framework.engine.apply import Ledger, drawn, standing_artifact
+from framework.engine.ending import forget_counts
 from framework.engine.pieces import joined_logs, joined_metrics
 from framework.models.causes import ENDED
 
@@ -103,6 +104,7 @@ def _attempt(ours: Entry, theirs: Entry) -> Entry:
         end = both.get("ends", {}).get(name.partition("/")[2], {})
         if "missing" not in producer and producer.get("last", 0) == end.get("events"):
             both["producers"][name] = {**producer, "kinds": end["kinds"]}  # all of them are here: no need to reckon
+    forget_counts(both)
     return both
 
 

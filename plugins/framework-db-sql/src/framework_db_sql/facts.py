@@ -12,6 +12,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from framework.conditions import MISSING, SECTIONS, section_of, value_of
@@ -47,6 +48,7 @@ def encode(value: Any) -> bytes | None:
     return TEXT_FROM + _cut(value) if isinstance(value, str) else None
 
 
+@lru_cache(maxsize=1024)  # runs of one function have their keys in common
 def key_of(field: str) -> str:
     """A field as a key of the table."""
     return _cut(field).decode("utf-8", "replace")
@@ -57,12 +59,18 @@ def facts_of(run: Document) -> Iterator[Fact]:
     for field in COLUMNS:
         content = value_of(run, field)
         if content != USUAL.get(field) and content is not MISSING:
-            yield field, TEXT_FROM + _cut(content)
+            yield field, _name(content)
     for section in SECTIONS:
         for key, content in section_of(run, section).items():
             value = encode(content if type(content) in _PLAIN else decode(content))
             if value is not None:
                 yield key_of(f"{section}.{key}"), value
+
+
+@lru_cache(maxsize=1024)
+def _name(text: str) -> bytes:
+    """As `encode`, of a name that many runs have in common."""
+    return TEXT_FROM + _cut(text)
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
