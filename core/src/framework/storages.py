@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 from attrs import frozen
 
@@ -26,11 +26,13 @@ class Storage(ABC):
         url: The root, such as ``file:///path``, or the URI of an object in it.
     """
 
-    remote: ClassVar[bool] = False
-    """Whether runs on other machines reach it by what `runner` says. They send contents with their events where not."""
-
     def __init__(self, url: str) -> None:
         self.url = url
+
+    @property
+    def remote(self) -> bool:
+        """Whether runs on other machines reach it by what `runner` says; where not, contents come in their events."""
+        return False
 
     @abstractmethod
     def put(self, source: Path | BinaryIO | bytes) -> Stat:
@@ -86,3 +88,11 @@ class Storage(ABC):
 
         ``Cls(**options).put(path) -> {"uri", "digest", "size"}`` is called in the handler's process.
         """
+
+    def link(self, uri: str) -> str:  # noqa: ARG002  for those that can
+        """A URL by which a run reads one object without credentials, for a time; empty where there is no such thing.
+
+        Raises:
+            StorageError: It is no object of this storage.
+        """
+        return ""

@@ -78,6 +78,7 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
         command = submission["code"].get("command")
         try:
             _settle(pipes, parent, python=command is None)
+            submission = _with_inputs(submission, scratch)
             python = _prepare(submission, pipes["channel"], scratch)
             if command is not None:
                 _execute(submission, python, pipes["channel"], scratch)
@@ -103,6 +104,16 @@ def _settle(pipes: dict[str, int], parent: int, *, python: bool) -> None:
     os.dup2(pipes["stdout"], 1)
     os.dup2(pipes["stderr"], 2)
     _close_all_but({0, 1, 2, pipes["channel"], pipes["start"]})
+
+
+def _with_inputs(submission: dict[str, Any], scratch: str) -> dict[str, Any]:
+    """The submission with a path for each input: those that only have a link are fetched."""
+    inputs = submission.get("inputs") or {}
+    if all("path" in place for place in inputs.values()):
+        return submission
+    from framework_run.fetching import fetch
+
+    return {**submission, "inputs": fetch(inputs, scratch)}
 
 
 def _prepare(submission: dict[str, Any], channel_fd: int, scratch: str) -> str:

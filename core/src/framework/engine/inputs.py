@@ -1,4 +1,4 @@
-"""The inputs of a run: where each is on this machine, and which content it has."""
+"""The inputs of a run: where each is, and which content it has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from framework.engine.session import Session
 
 Located = dict[str, dict[str, str]]
-"""``path`` and ``uri`` by the input's name."""
+"""By the input's name: ``uri``, and ``path``, or for a run elsewhere ``url``, ``digest`` and ``name``."""
 
 _LARGEST: Final = 1024**3  # bytes of an input that is read for its digest
 _MOST: Final = 10_000  # files of a folder, likewise
@@ -28,8 +28,13 @@ _SETTLED: Final = 2.0  # seconds since a file's last change after which a furthe
 _digests: dict[tuple[str, int, int, int], str] = {}
 
 
-def located(session: Session, request: RunRequest) -> Located:
-    """Where each input is on this machine.
+def located(session: Session, request: RunRequest, *, far: bool = False) -> Located:
+    """Where each input is: on this machine, or for a run elsewhere behind a link, where its storage has such.
+
+    Args:
+        session: Whose artifacts they may be.
+        request: Which are asked for.
+        far: The run does not share this machine's files.
 
     Raises:
         UsageError: One is not there.
@@ -38,7 +43,7 @@ def located(session: Session, request: RunRequest) -> Located:
         return {}
     folder = Path(request.folder).absolute()
     inputs = request.inputs.items()
-    return {name: {"path": str(_place(session, name, text, folder)), "uri": text} for name, text in inputs}
+    return {name: {**_place(session, name, text, folder, far=far), "uri": text} for name, text in inputs}
 
 
 def contents(home: Path, inputs: Located) -> dict[str, dict[str, Any]]:
@@ -51,7 +56,10 @@ def contents(home: Path, inputs: Located) -> dict[str, dict[str, Any]]:
         home: Under which digests are kept, so that a file is read again only when it has changed.
         inputs: Where they are.
     """
-    return {name: content_of(home, Path(place["path"])) for name, place in inputs.items()}
+    return {
+        name: content_of(home, Path(place["path"])) if "path" in place else {"digest": place["digest"]}
+        for name, place in inputs.items()
+    }
 
 
 def content_of(home: Path, path: Path) -> dict[str, Any]:
@@ -67,15 +75,16 @@ def content_of(home: Path, path: Path) -> dict[str, Any]:
         return {}
 
 
-def _place(session: Session, name: str, text: str, folder: Path) -> Path:
+def _place(session: Session, name: str, text: str, folder: Path, *, far: bool) -> dict[str, str]:
     if text.startswith("store://"):
-        from framework.engine.stored import fetch_artifact
+        from framework.engine.stored import fetch_artifact, link_artifact
 
-        return fetch_artifact(session, text)
+        link = link_artifact(session, text) if far else {}
+        return link or {"path": str(fetch_artifact(session, text))}
     path = folder / Path(text.removeprefix("file://")).expanduser()
     if not path.exists():
         raise UsageError(f"the input {name!r} is {text!r}, which is not there", advice="Check the path.")
-    return path
+    return {"path": str(path)}
 
 
 def _folder(home: Path, folder: Path) -> dict[str, Any]:

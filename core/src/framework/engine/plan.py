@@ -83,7 +83,8 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         guard.clear_function(function)
     _name_version(session, function)
     check_params(request, function)
-    inputs = located(session, request)
+    far = bool(request.inputs) and not _shares_files(session, function.kind)
+    inputs = located(session, request, far=far)
     told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
     request.notifications = [*told, *notifications.wanted(session, request.notifications)]
     run = run_document(request, function, capture, guard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from framework.errors import SourceError
 from framework.home import cache_dir
@@ -81,12 +81,30 @@ def fetch_artifact(session: Session, text: str) -> Path:
     Raises:
         NotFound: There is no such artifact.
     """
-    from framework.uris import ArtifactUri
-
-    uri = ArtifactUri.parse(text)
-    spec = session.database.artifact(uri.project, uri.key, tag=uri.tag or "latest", digest=uri.digest or None)["spec"]
+    spec = _artifact(session, text)
     folder = cache_dir(session.home, "inputs") / spec["digest"].replace(":", "-")
     path: Path = folder / (spec.get("name") or "content")
     if not path.exists():
         session.storage_of(spec["uri"]).get(spec["uri"], path)
     return path
+
+
+def link_artifact(session: Session, text: str) -> dict[str, str]:
+    """How a run elsewhere fetches an artifact: url, digest, name; empty where its storage cannot be reached from there.
+
+    Raises:
+        NotFound: There is no such artifact.
+    """
+    spec = _artifact(session, text)
+    storage = session.storage_of(spec["uri"])
+    url = storage.link(spec["uri"]) if storage.remote else ""
+    return {"url": url, "digest": spec["digest"], "name": spec.get("name", "")} if url else {}
+
+
+def _artifact(session: Session, text: str) -> dict[str, Any]:
+    from framework.uris import ArtifactUri
+
+    uri = ArtifactUri.parse(text)
+    kept = session.database.artifact(uri.project, uri.key, tag=uri.tag or "latest", digest=uri.digest or None)
+    found: dict[str, Any] = kept["spec"]
+    return found

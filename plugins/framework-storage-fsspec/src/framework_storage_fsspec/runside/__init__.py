@@ -1,0 +1,1 @@
+"""What travels with a run: standard library only, relative imports only."""
