@@ -17,6 +17,8 @@ from framework.errors import ConditionError
 from framework_run.numbers import decode
 
 SECTIONS: Final = ("params", "results", "metrics", "labels")
+INDEXED: Final = (*SECTIONS, "cache")
+"""Sections that a query can ask for; ``cache`` is the framework's own."""
 TIMES: Final = ("created", "started", "ended")
 TEXTS: Final = ("name", "state", "cause", "kind", "project", "labels")
 """Fields and sections whose values are text, so that ``labels.version = 3`` needs no quotes."""
@@ -127,6 +129,9 @@ def value_of(run: Document, field: str) -> Any:
     else:
         value = status.get(field, "created" if field == "state" else None)
     return MISSING if value is None else value
+
+
+_PARTS: Final = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata", "cache": "spec"}
 
 
 def section_of(run: Document, section: str) -> Mapping[str, Any]:

@@ -190,3 +190,25 @@ def test_why_there_is_no_patch(cli, add_run, database):
         done = cli("runs", "patch", uid)
         assert done.code == 2
         assert said in done.err
+
+
+@pytest.mark.slow
+def test_why_a_run_was_reused_and_why_not(tool):
+    first = ran(tool, "--depth", "3", "--cache")["metadata"]["uid"]
+    done = tool("run", "job.py:train", "--depth", "3", "--cache")
+    assert f"reused     {first}: nothing was run" in done.stderr
+    hit = json.loads(tool("runs", "list", "--json").stdout)[0]
+    assert (hit["status"]["state"], hit["status"]["cached_from"]) == ("completed", first)
+    assert hit["status"]["results"] == {"return": 6.0}
+    explained = json.loads(tool("why", hit["metadata"]["uid"], "--json").stdout)
+    assert explained["from"]["uid"] == first
+    assert explained["changed"] == []
+    assert explained["cache"] == f"It was not run: it reused what the run {first} gave, which was asked for the same"
+
+    ran(tool, "--depth", "9")  # without caching: it is not what could have been reused
+    missed = ran(tool, "--depth", "4", "--cache")["metadata"]["uid"]
+    said = tool("why", missed)
+    assert "It was run, although it may reuse another: no completed run of the same key is recorded." in said.stderr
+    explained = json.loads(tool("why", missed, "--json").stdout)
+    assert explained["from"]["uid"] in {first, hit["metadata"]["uid"]}
+    assert by_field(explained["changed"]) == {"parameters depth": (3, 4)}

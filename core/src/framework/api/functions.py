@@ -53,6 +53,7 @@ class RunnableFunction:
         kind: str = "",
         retry: int | Mapping[str, Any] | None = None,
         timeouts: Mapping[str, float] | None = None,
+        cache: bool | Mapping[str, float] | None = None,
         inline: bool | None = None,
         watch: bool = True,
         check: bool = True,
@@ -72,6 +73,8 @@ class RunnableFunction:
             retry: How often it is repeated when it fails; or the fields of a policy, such as
                 ``{"attempts": 3, "on": ["OutOfMemory"], "backoff": 10}`` (seconds).
             timeouts: Limits in seconds: pending, run, grace; an inline run has none.
+            cache: Whether an identical run that was completed is reused; or ``{"ttl": seconds}``, for how long after
+                its end. The function's ``cache`` unless told.
             inline: Whether it runs in this process; a live function does unless told, or unless a kind is.
             watch: Whether to wait for the end; an inline run is always waited for.
             check: Whether a run that is not completed raises.
@@ -95,6 +98,7 @@ class RunnableFunction:
             kind=kind or self._request.kind,
             retry=_policy(retry),
             timeouts=dict(timeouts or {}),
+            cache={} if cache is None else _caching(cache),
             inline=here or pdb,
             pdb=pdb,
             notifications=list(notify),
@@ -166,7 +170,10 @@ class RunnableFunction:
         from framework.engine.session import current
 
         session = current()
-        _, document, error = InlineRun(session, self._planned(session, request), None).run()
+        planned = self._planned(session, request)
+        if "cache" in planned.run["spec"] and (reused := _reused(session, planned)) is not None:
+            return reused
+        _, document, error = InlineRun(session, planned, None).run()
         run = TrackedRun(session, document)
         if isinstance(error, KeyboardInterrupt):
             raise error
@@ -196,6 +203,19 @@ def _policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any]:
     return {"attempts": retry + 1} if isinstance(retry, int) else dict(retry)
 
 
+def _reused(session: Session, planned: Planned) -> TrackedRun | None:
+    from framework.engine.caching import reuse
+
+    document = reuse(session, planned)
+    return None if document is None else TrackedRun(session, document)
+
+
+def _caching(cache: bool | Mapping[str, float]) -> dict[str, Any]:
+    from framework.engine.caching import policy
+
+    return policy(cache)
+
+
 def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:
     from framework.engine.execute import execute
     from framework.engine.plan import plan
@@ -212,9 +232,18 @@ def function(target: Callable[P, R_co], /) -> Decorated[P, R_co]: ...
 def function(target: str | os.PathLike[str], /, **options: Any) -> RunnableFunction: ...
 @overload
 def function(
-    *, name: str = "", project: str = "", **spec: Any
+    *, name: str = "", project: str = "", cache: bool | Mapping[str, float] | None = None, **spec: Any
 ) -> Callable[[Callable[P, R_co]], Decorated[P, R_co]]: ...
-def function(target: Any = None, /, *, name: str = "", project: str = "", kind: str = "", **spec: Any) -> Any:
+def function(
+    target: Any = None,
+    /,
+    *,
+    name: str = "",
+    project: str = "",
+    kind: str = "",
+    cache: bool | Mapping[str, float] | None = None,
+    **spec: Any,
+) -> Any:
     """A decorator, or what a file, a folder or a URI can be run by.
 
     Args:
@@ -222,6 +251,7 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
         name: What its runs are called.
         project: The project of its runs.
         kind: The kind of runtime of its runs.
+        cache: Whether its runs may reuse identical ones that were completed, as of `RunnableFunction.run`.
         **spec: Parts of the spec, such as ``resources={"limits": {"memory": "2Gi"}}``.
 
     Returns:
@@ -229,7 +259,9 @@ def function(target: Any = None, /, *, name: str = "", project: str = "", kind: 
         `RunnableFunction`.
     """
     if target is None:
-        return lambda handler: function(handler, name=name, project=project, kind=kind, **spec)
+        return lambda handler: function(handler, name=name, project=project, kind=kind, cache=cache, **spec)
+    if cache is not None:
+        spec["cache"] = _caching(cache)
     request = RunRequest(name=name, project=project, kind=kind, overrides=spec)
     if not callable(target):
         return RunnableFunction(evolve(request, target=os.fspath(target)))

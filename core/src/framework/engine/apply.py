@@ -325,6 +325,7 @@ def _status(attempt: dict[str, Any], row: dict[str, Any], end: dict[str, Any]) -
         "progress": attempt["progress"][1] if "progress" in attempt else {},
         "gaps": [*end.get("gaps", []), *attempt.get("dropped", [])],
         "ended": end.get("time"),
+        **({"cached_from": attempt["begun"]["cached_from"]} if "cached_from" in attempt.get("begun", {}) else {}),
     }
 
 

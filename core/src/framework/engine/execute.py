@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from framework.databases import Document
+from framework.engine.caching import reuse
 from framework.engine.inline import InlineRun
 from framework.engine.notifications import tell
 from framework.engine.stored import keep_function
@@ -34,6 +35,8 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
     Returns:
         The run's document: the ended run's when it was watched.
     """
+    if (reused := reuse(session, planned)) is not None:
+        return reused
     if planned.request.inline:
         keep_function(session, planned.loaded)
         return InlineRun(session, planned, on_event).run()[1]

@@ -13,6 +13,7 @@ from attrs import Factory, define
 
 from framework.databases import Document
 from framework.engine import notifications, secrets
+from framework.engine.caching import note_key
 from framework.engine.capture import Capture, begin
 from framework.engine.inputs import Located, contents, located
 from framework.engine.life import resources_of, retry_of, timeouts_of
@@ -89,6 +90,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     request.notifications = [*told, *notifications.wanted(session, request.notifications)]
     run = run_document(request, function, capture, guard)
     _note_inputs(session, run, inputs)
+    note_key(run, request, function)
     document = _submission(session, request, loaded, run, inputs)
     if guard is not None:
         document["params"] = encode(request.params)
@@ -127,6 +129,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
         request.notifications = [*base.told, *notifications.wanted(session, request.notifications)]
     run = run_document(request, base.function, base.capture, base.guard)
     _note_inputs(session, run, inputs)
+    note_key(run, request, base.function)
     document = base.submission.document
     document = {
         **document,

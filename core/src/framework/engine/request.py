@@ -30,6 +30,7 @@ class RunRequest:
         resources: Requests and limits of this run only, merged over the function's; they enter no version.
         retry: How this run is repeated, merged over the function's ``life.retry``; likewise.
         notifications: Who is told of its end: ``to``, ``on`` and ``when`` of each, beside those of the project.
+        cache: Whether it may reuse an identical run (enabled, ttl in seconds), over the function's ``cache``.
         artifact_path: Where artifacts go: a URL or a folder.
         inline: Whether it runs in this process.
         pdb: Whether it stops in the debugger where it fails; implies ``inline``.
@@ -54,6 +55,7 @@ class RunRequest:
     resources: dict[str, dict[str, Any]] = Factory(dict)
     retry: dict[str, Any] = Factory(dict)
     notifications: list[Any] = Factory(list)
+    cache: dict[str, Any] = Factory(dict)
     artifact_path: str = ""
     inline: bool = False
     pdb: bool = False

@@ -149,6 +149,14 @@ class Life:
 
 
 @define(kw_only=True)
+class Cache:
+    """Whether a run may reuse what an identical one gave, and for how long."""
+
+    enabled: bool = False
+    ttl: float | None = None  # seconds after the end of the run that is reused
+
+
+@define(kw_only=True)
 class FunctionSpec:
     """The spec that every kind shares; ``options`` are the kind's own, validated by its plugin's class."""
 
@@ -159,6 +167,7 @@ class FunctionSpec:
     storage: Storage = Factory(Storage)
     scale: Scale = Factory(Scale)
     life: Life = Factory(Life)
+    cache: Cache = Factory(Cache)
     options: dict[str, Any] = Factory(dict)
 
 

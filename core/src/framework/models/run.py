@@ -44,6 +44,7 @@ class RunSpec:
     artifact_path: str = ""
     timeouts: dict[str, float] = Factory(dict)
     resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits of this run only
+    cache: dict[str, str] = Factory(dict)  # key and why nothing was reused (miss); or, of a run that was, reused
     retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
     notifications: list[Notification] = Factory(list)
     parent: str = ""  # uid of the run that opened this one
@@ -90,6 +91,7 @@ class RunStatus:
     peak: dict[str, float] = Factory(dict)  # memory in bytes, cpu in seconds
     progress: dict[str, Any] = Factory(dict)
     notifications: list[dict[str, Any]] = Factory(list)  # {key, by, to, state: sending | sent | failed, message, time}
+    cached_from: str = ""  # uid of the run whose results and artifacts these are
     gaps: list[str] = Factory(list)  # what is missing, said
     created: float | None = None
     started: float | None = None

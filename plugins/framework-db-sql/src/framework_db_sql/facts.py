@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from framework.conditions import MISSING, SECTIONS, section_of, value_of
+from framework.conditions import INDEXED, MISSING, section_of, value_of
 from framework.databases import Document
 from framework_run.numbers import decode
 
@@ -60,7 +60,7 @@ def facts_of(run: Document) -> Iterator[Fact]:
         content = value_of(run, field)
         if content != USUAL.get(field) and content is not MISSING:
             yield field, _name(content)
-    for section in SECTIONS:
+    for section in INDEXED:
         for key, content in section_of(run, section).items():
             value = encode(content if type(content) in _PLAIN else decode(content))
             if value is not None:

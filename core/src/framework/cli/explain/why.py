@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from framework.engine.compare.changes import Change
     from framework.engine.session import Session
 
+_LOOKED_AT: Final = 50  # runs among which one that could have been reused is looked for
 _SECTIONS: Final = ("code", "spec", "packages", "environment", "parameters", "inputs", "request")
 
 
@@ -33,7 +34,8 @@ def why(a: str, b: str | None, project: str | None, as_json: bool) -> None:
     A and B are functions (name, name:tag, name@sha256:…) or uids of runs. A alone is compared with the version, or
     the run of the same function, before it.
 
-    What goes in is compared, part by part, to the field and the line.
+    What goes in is compared, part by part, to the field and the line. Of a run with caching, it is said why another
+    one was reused, or why none was.
     """
     session = collected()
     later = subject(session, a, project)
@@ -72,16 +74,33 @@ def _run_before(session: Session, run: Document) -> Document:
     from framework.databases import RunQuery
 
     uid, created = run["metadata"]["uid"], run["status"].get("created")
+    if source := run["status"].get("cached_from"):
+        return session.database.run(source)
     function = run.get("spec", {}).get("function", "").partition("@")[0]
     if function:
-        parent = run["spec"].get("parent") or ""
-        for found in session.database.runs(RunQuery(function=function, parent=parent, until=created, limit=2)):
-            if found["metadata"]["uid"] != uid:
-                return found
+        parent, cached = run["spec"].get("parent") or "", "key" in run["spec"].get("cache", {})
+        query = RunQuery(function=function, parent=parent, until=created, limit=_LOOKED_AT if cached else 2)
+        others = [found for found in session.database.runs(query) if found["metadata"]["uid"] != uid]
+        reusable = [found for found in others if cached and _is_reusable(found)]
+        if others:
+            return (reusable or others)[0]
     raise NotFound(
         f"there is no run of {function or 'its function'} before {uid}",
         advice=f"Name another run: framework why {uid} OTHER",
     )
+
+
+def _is_reusable(run: Document) -> bool:
+    return "key" in run["spec"].get("cache", {}) and run["status"].get("state") == "completed"
+
+
+def _caching(run: Document) -> str:
+    """What caching has done for a run; empty where it had no part in it."""
+    if source := run["status"].get("cached_from"):
+        return f"It was not run: it reused what the run {source} gave, which was asked for the same"
+    if miss := run.get("spec", {}).get("cache", {}).get("miss"):
+        return f"It was run, although it may reuse another: {miss}"
+    return ""
 
 
 class _Found:
@@ -119,6 +138,7 @@ def _document(earlier: Subject, later: Subject, found: _Found) -> dict[str, Any]
         "same": found.same,
         "unknown": found.unknown,
         "outcome": [encoded(change) for change in found.outcome],
+        **({"cache": text} if later.is_run and (text := _caching(later.document)) else {}),
     }
 
 
@@ -135,6 +155,8 @@ def _print(earlier: Subject, later: Subject, found: _Found) -> None:
         say()
         say(heading("What came out"))
         write_table(columns(earlier.label, later.label), rows(found.outcome))
+    if later.is_run and (text := _caching(later.document)):
+        note(f"{text}.")
     for text in found.unknown:
         note(f"Unknown: {text}.")
     if not found.changed and not found.unknown:

@@ -61,6 +61,7 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_how("--notify", multiple=True, metavar="NOTIFIER:ADDRESS", help="Tell of its end: console, webhook:URL, …")
 @_how("--notify-on", multiple=True, metavar="STATE", help="Only of these ends: completed, failed, aborted.")
 @_how("--notify-when", default="", metavar="CONDITION", help='Only when it holds, as "results.accuracy < 0.9".')
+@_how("--cache/--no-cache", default=None, help="Reuse an identical run that was completed.  [default: the function's]")
 @_how("--dry-run", is_flag=True, help="Print what would be sent and created; run nothing.")
 @_how("--json", "as_json", is_flag=True, help="Write the ended run to standard output, and nothing else.")
 @_how("--map", "items", metavar="FILE", help="Run it once for each line of a JSONL file of parameters; - is stdin.")
@@ -126,6 +127,7 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         overrides=_overrides(given),
         timeouts={"run": seconds(given["timeout"])} if given["timeout"] else {},
         notifications=_notifications(given),
+        cache={} if given["cache"] is None else {"enabled": given["cache"]},
         artifact_path=given["artifact_path"] or "",
         inline=given["pdb"],
         pdb=given["pdb"],

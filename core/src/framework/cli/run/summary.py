@@ -29,6 +29,8 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
     taken = seconds_taken(run)
     spent = f" in {duration(taken)}" if taken is not None else ""
     yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
+    if status["cached_from"]:
+        yield f"  reused     {status['cached_from']}: nothing was run"
     frames = "" if said(status["traceback"]) else status["traceback"]
     if frames:
         yield from _frames(frames)

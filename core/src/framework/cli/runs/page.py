@@ -65,6 +65,7 @@ def _title(run: Document) -> Iterator[str]:
         ("runs", spec["handler"] or " ".join(spec["command"])),
         ("kind", spec["kind"]),
         ("parent", spec["parent"]),
+        ("reused", status["cached_from"]),
         ("created", moment(status["created"])),
         ("started", moment(status["started"])),
         ("ended", moment(status["ended"])),
