@@ -114,12 +114,13 @@ def _unusable(session: Session, found: Document, ttl: float | None) -> str:
 
 def _recorded(session: Session, planned: Planned, found: Document) -> Document:
     from framework.engine.inline import handle
+    from framework.engine.notifications import tell
 
     run = planned.run
     run["spec"]["cache"] = {"reused": run["spec"]["cache"]["key"]}
     session.database.create_run(run, handle=handle(session.home))
     events = list(_events(session, run, found))
-    return session.database.apply(run["metadata"]["uid"], events, durable=True)
+    return tell(session, session.database.apply(run["metadata"]["uid"], events, durable=True))
 
 
 def _events(session: Session, run: Document, found: Document) -> Iterator[Event]:

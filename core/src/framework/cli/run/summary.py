@@ -26,11 +26,7 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
     from framework.documents.numbers import decode
 
     status = run["status"]
-    taken = seconds_taken(run)
-    spent = f" in {duration(taken)}" if taken is not None else ""
-    yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
-    if status["cached_from"]:
-        yield f"  reused     {status['cached_from']}: nothing was run"
+    yield from _heading(run)
     frames = "" if said(status["traceback"]) else status["traceback"]
     if frames:
         yield from _frames(frames)
@@ -49,6 +45,14 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
             yield f"  not told   {one_line(told['to'])}: {one_line(told.get('message', ''))}"
     for gap in status["gaps"]:
         yield f"  missing    {one_line(gap)}"
+
+
+def _heading(run: Document) -> Iterator[str]:
+    taken, source = seconds_taken(run), run["status"]["cached_from"]
+    spent = f" in {duration(taken)}" if taken is not None else ""
+    yield f"{one_line(run['metadata']['name'])}  {styled(state_cell(run))}{spent}"
+    if source:
+        yield f"  reused     {source}: nothing was run"
 
 
 def _frames(text: str) -> Iterator[str]:
