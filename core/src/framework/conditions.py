@@ -26,7 +26,7 @@ FIELDS: Final = ("name", "state", "cause", "kind", "project", *TIMES, "duration"
 MISSING: Final = object()
 """What `value_of` gives for a field that a run does not have."""
 
-_PARTS: Final = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata"}
+_PARTS: Final = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata", "cache": "spec"}
 _FIELD = re.compile(r"""\s*([A-Za-z_]\w*(?:\.(?:"[^"]+"|'[^']+'|[\w.\-/:@]+))?)\s*""")
 _OPERATOR = re.compile(r"(<=|>=|!=|==|=|<|>|~)\s*")
 _VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s"']\S*)\s*""")
@@ -129,9 +129,6 @@ def value_of(run: Document, field: str) -> Any:
     else:
         value = status.get(field, "created" if field == "state" else None)
     return MISSING if value is None else value
-
-
-_PARTS: Final = {"params": "spec", "results": "status", "metrics": "status", "labels": "metadata", "cache": "spec"}
 
 
 def section_of(run: Document, section: str) -> Mapping[str, Any]:
