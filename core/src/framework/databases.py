@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from attrs import Factory, define, frozen
 
+from framework.errors import CapabilityMissing
 from framework.runtimes import Cursor, Handle
 from framework_run.events import Event
 
@@ -323,3 +325,35 @@ class Database(ABC):
     @abstractmethod
     def contents(self) -> list[str]:
         """The digests of everything that is kept so, in their order."""
+
+    # Care; a database without one of these says so
+
+    def problems(self) -> list[str]:
+        """What is wrong within: damage that the engine finds, rows that belong to nothing; one line each."""
+        return []
+
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted.
+
+        Raises:
+            CapabilityMissing: This database has no such thing.
+        """
+        raise CapabilityMissing(f"the database {self.url} cannot be vacuumed", advice="Nothing needs to be done.")
+
+    def size(self) -> int | None:
+        """How much room it takes, in bytes; None where that cannot be told."""
+        return None
+
+    def backup(self, target: Path) -> None:
+        """Write a copy, as of one moment, while others go on writing.
+
+        Args:
+            target: A file that does not exist yet; it is there when it is whole.
+
+        Raises:
+            CapabilityMissing: This database is copied by other means, which the advice names.
+        """
+        raise CapabilityMissing(
+            f"the database {self.url} cannot be copied to {str(target)!r}",
+            advice="Write a portable file: framework db export FILE",
+        )

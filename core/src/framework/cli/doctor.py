@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -30,9 +30,23 @@ def doctor(as_json: bool) -> None:
 
     It looks at the home folder, the database, the storage, the plugins and every kind of runtime.
     """
+    write_findings(list(examine()), as_json=as_json, again="framework doctor", well="framework run FILE.py:FUNCTION")
+
+
+def write_findings(findings: Sequence[Finding], *, as_json: bool, again: str, well: str) -> None:
+    """Write findings.
+
+    Args:
+        findings: What was found.
+        as_json: Whether to write them as JSON.
+        again: The next command where something is wrong.
+        well: The next command where all is well.
+
+    Raises:
+        click.exceptions.Exit: Something is wrong.
+    """
     import attrs
 
-    findings = list(examine())
     if as_json:
         write_json([attrs.asdict(finding) for finding in findings])
     else:
@@ -42,7 +56,7 @@ def doctor(as_json: bool) -> None:
                 say(f"        {one_line(finding.advice)}")
         wrong = sum(1 for finding in findings if not finding.ok)
         note(f"{len(findings)} checked, {wrong} to mend." if wrong else f"{len(findings)} checked, all well.")
-        following("framework doctor" if wrong else "framework run FILE.py:FUNCTION")
+        following(again if wrong else well)
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
 

@@ -40,6 +40,7 @@ ROOT: Final[dict[str, Entry]] = {
     "function": Entry("Look at functions: versions, tags, differences.", section=_LOOK),
     "artifacts": Entry("Look at what runs have made, and fetch it.", section=_LOOK),
     "project": Entry("Look at projects, and create them.", section=_LOOK),
+    "db": Entry("Look after databases: merge, export, check, vacuum, backup.", section=_LOOK),
     "plugins": Entry("List the plugins, and why one does not work.", "plugins:plugins", _SETUP),
     "config": Entry("Show the settings and where each comes from; set them.", section=_SETUP, default="show"),
     "doctor": Entry("Check this installation, and say how to mend it.", "doctor:doctor", _SETUP),
@@ -76,6 +77,13 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
         "list": Entry("List projects.", "projects:list_projects"),
         "show": Entry("Show one project.", "projects:show"),
         "create": Entry("Create a project.", "projects:create"),
+    },
+    "db": {
+        "merge": Entry("Bring what another database or an export has into a database.", "db.merge:merge"),
+        "export": Entry("Write everything to one portable file, which `framework db merge FILE` reads.", "db.export:export"),
+        "check": Entry("Check that what is kept is whole, and say how to mend it.", "db.check:check"),
+        "vacuum": Entry("Give back the room of what was deleted.", "db.vacuum:vacuum"),
+        "backup": Entry("Copy a SQLite database to a file while others write to it.", "db.backup:backup"),
     },
     "config": {
         "show": Entry("Show every setting and where its value comes from.", "config:show"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from framework.databases import ActiveRun, Database, Document, LogChunk, RunQuery, RunRecord
 from framework.errors import DatabaseError
@@ -166,6 +167,24 @@ class SqlDatabase(Database):
     def contents(self) -> list[str]:
         """The digests of all that is kept."""
         return contents.all_contents(self._engine)
+
+    def problems(self) -> list[str]:
+        """What is wrong within."""
+        from framework_db_sql.care import problems
+
+        return problems(self._engine)
+
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted."""
+        self._engine.vacuum()
+
+    def size(self) -> int:
+        """How much room it takes, in bytes."""
+        return self._engine.size()
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of a SQLite database."""
+        self._engine.backup(target)
 
 
 def _engine(url: str) -> Engine:

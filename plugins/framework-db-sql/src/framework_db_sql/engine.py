@@ -13,6 +13,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -268,6 +269,26 @@ class Engine(ABC):
     @abstractmethod
     def set_schema_version(self, session: Session, version: int) -> None:
         """Note the last migration, in its own transaction."""
+
+    @abstractmethod
+    def damage(self, session: Session) -> list[str]:
+        """What the engine itself finds wrong with its files; one line each."""
+
+    @abstractmethod
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """How much room it takes, in bytes."""
+
+    @abstractmethod
+    def backup(self, target: Path) -> None:
+        """Write a copy to a file that does not exist yet.
+
+        Raises:
+            CapabilityMissing: It is copied by other means.
+        """
 
     def commit(self, session: Session) -> None:
         """End a transaction."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final, NoReturn
 
-from framework.errors import DatabaseError
+from framework.errors import CapabilityMissing, DatabaseError
 from framework_db_sql.engine import BUSY, Engine, Session
 
 _ADVISORY: Final = 0x66777231  # a number that no other program is likely to use
+_OUR_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tableowner = current_user"
 _PAGE: Final = 500  # rows that go to the server at once
 _EXPLAINED: Final[tuple[tuple[str, str, str], ...]] = (
     ("lock timeout", "another client has held it for a minute", "Try again; pg_stat_activity says who holds it."),
@@ -124,6 +126,31 @@ class PostgresqlEngine(Engine):
         """Note the last migration."""
         session.execute("CREATE TABLE IF NOT EXISTS framework_schema (version integer PRIMARY KEY)")
         session.execute("INSERT INTO framework_schema VALUES (?)", (version,))
+
+    def damage(self, session: Session) -> list[str]:  # noqa: ARG002  a server looks after its files
+        """Nothing: whoever runs the server has pg_amcheck for that."""
+        return []
+
+    def vacuum(self) -> None:
+        """Our tables only, and the planner's statistics with them."""
+        with self.reading() as session:
+            for (table,) in session.execute(_OUR_TABLES).fetchall():
+                session.execute(f'VACUUM ANALYZE "{table}"')
+
+    def size(self) -> int:
+        """Our tables with their indexes."""
+        sizes = (
+            f"SELECT coalesce(sum(pg_total_relation_size(quote_ident(tablename)::regclass)), 0) FROM ({_OUR_TABLES}) t"  # noqa: S608
+        )
+        with self.reading() as session:
+            return int(session.execute(sizes).fetchone()[0])
+
+    def backup(self, target: Path) -> NoReturn:
+        """A server's database is copied by its own programs."""
+        raise CapabilityMissing(
+            f"database {self.shown}: PostgreSQL is not copied to {str(target)!r} by its clients",
+            advice="Copy it by pg_dump, or write a portable file: framework db export FILE",
+        )
 
 
 def _calls(connection: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

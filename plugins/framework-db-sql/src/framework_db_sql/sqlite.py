@@ -159,6 +159,47 @@ class SqliteEngine(Engine):
         session.execute(f"PRAGMA application_id = {APPLICATION}")
         session.execute(f"PRAGMA user_version = {version}")
 
+    def damage(self, session: Session) -> list[str]:
+        """What SQLite finds when it looks at every page."""
+        found = [str(line) for (line,) in session.execute("PRAGMA integrity_check").fetchall()]
+        return [] if found == ["ok"] else found
+
+    def vacuum(self) -> None:
+        """Write the file anew without what is free in it, and empty the journal."""
+        with self.reading() as session:
+            session.execute("VACUUM")
+            session.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            session.execute("PRAGMA optimize").fetchall()
+
+    def size(self) -> int:
+        """The file and its journal."""
+        journal = self.path.with_name(f"{self.path.name}-wal")
+        return sum(path.stat().st_size for path in (self.path, journal) if path.exists())
+
+    def backup(self, target: Path) -> None:
+        """A copy by SQLite's own means (sqlite.org/backup.html), of the state of the moment when it begins."""
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            with partial.open("xb"), self.reading(snapshot=True) as session:
+                self._copy(session, partial)
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            partial.rename(target)
+        except OSError as error:
+            message = f"the copy {str(target)!r} cannot be written: {error.strerror or error}"
+            raise DatabaseError(message, advice="Name another place.") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @staticmethod
+    def _copy(session: Session, target: Path) -> None:
+        copy = sqlite3.connect(target)
+        try:
+            session.connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = delete").fetchall()  # one file, without a journal beside it
+        finally:
+            copy.close()
+
 
 def path_of(url: str) -> Path:
     """The file of ``sqlite:///path``; three slashes or more, the path is absolute.
