@@ -1,3 +1,20 @@
 """Entry point of the plugin: hook implementations and import strings only."""
 
 from __future__ import annotations
+
+from framework.plugins.hookspecs import hookimpl
+from framework.plugins.registrations import RuntimeKind
+
+
+@hookimpl
+def framework_runtimes() -> list[RuntimeKind]:
+    """The kind ``dask``."""
+    return [
+        RuntimeKind(
+            name="dask",
+            summary="Runs functions on Dask clusters: local, by address, or by the operator",
+            runtime="framework_runtime_dask.runtime:DaskRuntime",
+            options="framework_runtime_dask.options:DaskOptions",
+            capabilities=frozenset({"detach", "abort", "timeout", "requirements", "map"}),
+        )
+    ]

@@ -1,0 +1,27 @@
+"""Asking runs to end: those that run by their supervisors, those that wait by the scheduler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from framework_runtime_dask import seed
+from framework_runtime_dask.clients import on_scheduler, states
+
+if TYPE_CHECKING:
+    from framework.runtimes import Handle
+
+
+def cancel(client: Any, handle: Handle, grace: float) -> None:
+    """Ask what a handle stands for to end."""
+    topic = handle["topic"]
+    keys = ["framework", topic]
+    claim = client.get_metadata(keys, default=None) or {}
+    client.set_metadata(keys, {**claim, "abort": grace})
+    found: dict[str, str] = on_scheduler(client, states, topic)
+    waiting = [key for key, state in found.items() if state in {"no-worker", "queued", "waiting", "released"}]
+    if waiting:
+        from distributed import Future
+
+        client.cancel([Future(key, client) for key in waiting], force=True)
+    uids = handle.get("uids") or [handle["run"]["uid"]]
+    client.run(seed.abort_runs, handle["bundle"], uids, grace)

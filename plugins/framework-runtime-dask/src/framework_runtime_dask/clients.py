@@ -1,0 +1,186 @@
+"""Clients of schedulers: one a scheduler and process, and the few questions that are asked there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from framework.errors import BackendError
+from framework_runtime_dask.providers import Place
+
+_CONNECT: Final = 10.0  # seconds to reach a scheduler
+_ASK: Final = 30.0  # seconds for an answer of one
+
+
+class Unreachable(BackendError):
+    """A scheduler does not answer.
+
+    Args:
+        message: What was tried.
+        refused: Its machine answered that nobody listens there: it is gone.
+    """
+
+    def __init__(self, message: str, *, refused: bool, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.refused = refused
+
+
+class Clients:
+    """The clients of this process."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, str], Any] = {}
+
+    def client(self, place: Place, *, timeout: float = _CONNECT) -> Any:
+        """The client of a cluster's scheduler.
+
+        Args:
+            place: The cluster.
+            timeout: Seconds to reach it.
+
+        Raises:
+            Unreachable: It does not answer.
+        """
+        key = (os.getpid(), place.address)
+        found = self._made.get(key)
+        if found is not None and found.status == "running":
+            return found
+        if found is not None:
+            found.close(timeout=0)
+        self._made[key] = _connect(place, timeout)
+        return self._made[key]
+
+    def forget(self, place: Place) -> None:
+        """Close the client of a cluster."""
+        found = self._made.pop((os.getpid(), place.address), None)
+        if found is not None:
+            found.close(timeout=1)
+
+
+def _connect(place: Place, timeout: float) -> Any:
+    from distributed import Client
+    from distributed.comm.core import CommClosedError
+    from distributed.security import Security
+
+    security = None
+    if place.security:
+        names = {"ca_file": "tls_ca_file", "cert": "tls_client_cert", "key": "tls_client_key"}
+        given = {names[name]: path for name, path in place.security.items()}
+        security = Security(require_encryption=True, **given)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
+            return Client(place.address, timeout=timeout, security=security, set_as_default=False)
+    except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
+        refused = "refused" in _chain(error)
+        raise Unreachable(
+            f"the scheduler {place.address} does not answer: {_first_line(error)}",
+            refused=refused,
+            advice="Check the address, and that `dask scheduler` runs there.",
+        ) from error
+
+
+def _chain(error: BaseException | None) -> str:
+    """What an error and its causes say."""
+    words = []
+    while error is not None:
+        words.append(f"{type(error).__name__} {error}")
+        error = error.__cause__ or error.__context__
+    return " ".join(words).lower()
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def check_versions(client: Any, place: Place) -> None:
+    """Refuse workers that cannot take what this process sends.
+
+    Raises:
+        BackendError: A worker, or the scheduler, has another Python than this process.
+    """
+    here = sys.version_info[:2]
+    found = client.get_versions(check=False)
+    nodes = {"the scheduler": found["scheduler"], **{f"the worker {name}": it for name, it in found["workers"].items()}}
+    for name, facts in nodes.items():
+        version = str(((facts or {}).get("host") or {}).get("python", ""))
+        if version and tuple(map(int, version.split(".")[:2])) != here:
+            raise BackendError(
+                f"{name} of {place.address} runs Python {'.'.join(version.split('.')[:2])}, and this process "
+                f"{here[0]}.{here[1]}",
+                advice="Use a Python of the same version here, or another image there.",
+            )
+
+
+def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call one of the functions below in the scheduler's process.
+
+    Raises:
+        BackendError: The scheduler does not answer.
+    """
+    from distributed.comm.core import CommClosedError
+
+    try:
+        return client.sync(client._run_on_scheduler, function, *arguments, callback_timeout=_ASK)  # noqa: SLF001
+    except (OSError, TimeoutError, CommClosedError, asyncio.CancelledError) as error:
+        raise Unreachable(f"the scheduler does not answer: {_first_line(error)}", refused=False) from error
+
+
+async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[str]:
+    """Have the scheduler keep the results of tasks for nobody's client, so that any client may go.
+
+    Returns:
+        The keys that it does not know, after some waiting for them.
+    """
+    import asyncio
+    import time
+
+    deadline = time.monotonic() + 20
+    while (missing := [key for key in keys if key not in dask_scheduler.tasks]) and time.monotonic() < deadline:
+        await asyncio.sleep(0.005)
+    dask_scheduler.client_desires_keys([key for key in keys if key in dask_scheduler.tasks], owner)
+    return missing
+
+
+def release(owner: str, keys: list[str], dask_scheduler: Any = None) -> None:
+    """Have the scheduler keep these results no longer; all of the owner's where no key is given."""
+    client = dask_scheduler.clients.get(owner)
+    if client is None:
+        return
+    dask_scheduler.client_releases_keys(keys or [task.key for task in client.wants_what], owner)
+    if not client.wants_what:
+        del dask_scheduler.clients[owner]
+
+
+def states(owner: str, dask_scheduler: Any = None) -> dict[str, str]:
+    """The states of an owner's tasks, by key."""
+    client = dask_scheduler.clients.get(owner)
+    return {task.key: task.state for task in client.wants_what} if client is not None else {}
+
+
+def forget_topic(topic: str, dask_scheduler: Any = None) -> None:
+    """Remove what the scheduler keeps of a run."""
+    dask_scheduler._broker._topics.pop(topic, None)  # noqa: SLF001  it has no other door, and would keep it for good
+    dask_scheduler.task_metadata.get("framework", {}).pop(topic, None)
+
+
+def has_room(wanted: Mapping[str, float], dask_scheduler: Any = None) -> dict[str, Any]:
+    """Which workers there are, and whether any has the abstract resources that are wanted."""
+    workers = dask_scheduler.workers.values()
+    fits = [it for it in workers if all((it.resources or {}).get(name, 0) >= much for name, much in wanted.items())]
+    names = sorted({f"{name}={much:g}" for it in workers for name, much in (it.resources or {}).items()})
+    return {"workers": len(dask_scheduler.workers), "fitting": len(fits), "resources": names}
+
+
+def _by_value(functions: Iterable[Callable[..., Any]]) -> None:
+    """Have Dask pickle functions by value: nothing of ours has to be installed at the scheduler."""
+    for function in functions:
+        function.__module__ = "__main__"
+
+
+_by_value([keep, release, states, forget_topic, has_room])

@@ -1,0 +1,97 @@
+"""How far a run or a map has been followed: which items have ended, and where each open one stands."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from framework_run.events import Event, observed_end
+
+Cursor = dict[str, Any]
+
+
+class Positions:
+    """Where each item stands.
+
+    An item may be executed more than once: when a worker is lost, the scheduler starts what it had elsewhere. Each
+    execution numbers its events from 1, so each is an attempt of its own, and none is mixed with another. What is said
+    of an item that has ended is dropped.
+
+    Args:
+        count: How many items there are.
+        attempt: The number of the first attempt.
+        cursor: As `cursor` gave it.
+    """
+
+    def __init__(self, count: int, attempt: int, cursor: Cursor) -> None:
+        self.count = count
+        self._first = attempt
+        self._done = bytearray(zlib.decompress(base64.b64decode(cursor["done"]))) if "done" in cursor else bytearray()
+        self._done.extend(bytes((count + 7) // 8 - len(self._done)))
+        # By item: the executions in the order in which they were seen, and the last number that was given of each.
+        self._open: dict[int, dict[str, int]] = {int(key): dict(it) for key, it in cursor.get("open", {}).items()}
+
+    def cursor(self) -> Cursor:
+        """What is kept of this, as JSON."""
+        done = base64.b64encode(zlib.compress(bytes(self._done))).decode()
+        return {"done": done, "open": {str(index): it for index, it in self._open.items()}}
+
+    def is_done(self, index: int) -> bool:
+        """Whether an item has ended."""
+        return bool(self._done[index >> 3] & 1 << (index & 7))
+
+    def open(self) -> Iterator[int]:
+        """The items that have not ended."""
+        return (index for index in range(self.count) if not self.is_done(index))
+
+    def take(self, message: dict[str, Any], *, whole: bool = False) -> list[Event]:
+        """The events of a message that are new, in their order.
+
+        Args:
+            message: ``i`` (the item), ``x`` (the execution), ``w`` (the worker), ``lines`` (events as JSON).
+            whole: It is the result of the task, so that nothing that is missing will come later. Else a gap is left
+                to the result.
+        """
+        index, execution = int(message["i"]), str(message["x"])
+        if self.is_done(index) or not message["lines"]:
+            return []
+        seen = self._open.setdefault(index, {})
+        given: list[Event] = []
+        if execution not in seen:
+            if seen:
+                given.append(self._superseded(message, len(seen)))
+            seen[execution] = 0
+        attempt = self._first + list(seen).index(execution)
+        for line in message["lines"]:
+            event: Event = json.loads(line)
+            number = event["seq"]
+            if number <= seen[execution]:
+                continue
+            if number > seen[execution] + 1 and not whole:
+                break
+            seen[execution] = number
+            event["attempt"] = attempt
+            given.append(event)
+            if event["kind"] == "end" and not event.get("child"):
+                self.finish(index)
+                break
+        return given
+
+    def finish(self, index: int) -> None:
+        """Note that an item has ended."""
+        self._done[index >> 3] |= 1 << (index & 7)
+        self._open.pop(index, None)
+
+    def _superseded(self, message: dict[str, Any], executions: int) -> Event:
+        """The end of the execution before: its worker is gone, or it would not have been started again."""
+        run = {"uid": json.loads(message["lines"][0])["run"], "attempt": self._first + executions - 1}
+        end = {
+            "state": "failed",
+            "cause": "Lost",
+            "message": f"its worker is gone; it was started again on {message['w']}",
+            "advice": "Look there for the reason: a kill, a want of memory, a node that went.",
+        }
+        return observed_end(run, end)

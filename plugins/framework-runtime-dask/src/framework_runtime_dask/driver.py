@@ -1,0 +1,96 @@
+"""The driver of a local cluster: a process of its own, so that the cluster outlives every client.
+
+python -m framework_runtime_dask.driver FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import dask
+from dask.utils import parse_timedelta
+from distributed import LocalCluster
+
+from framework_run import locks
+
+_LOOK: Final = 0.5  # seconds between two looks at whether there is work
+_LONGEST: Final = 7 * 86_400.0  # seconds that results wait for whoever collects them
+
+
+def main(folder: Path) -> int:
+    """Start the cluster that ``spec.json`` in the folder describes, and end when it has been idle for long enough.
+
+    Returns:
+        The exit status.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    lock = locks.hold(str(folder / "lock"))
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    dask.config.set(_config(spec))
+    with _cluster(spec, folder) as cluster:
+        about = {"address": cluster.scheduler_address, "pid": os.getpid(), "dashboard": _dashboard(spec, cluster)}
+        part = folder / "cluster.part"
+        part.write_text(json.dumps(about), encoding="utf-8")
+        part.replace(folder / "cluster.json")
+        _wait(cluster, stop, parse_timedelta(spec["idle_timeout"]))
+        (folder / "cluster.json").unlink(missing_ok=True)
+    os.close(lock)
+    return 0
+
+
+def _config(spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "distributed.scheduler.no-workers-timeout": spec["no_workers_timeout"],
+        "distributed.worker.daemon": False,
+        "distributed.adaptive.interval": spec["adaptive"]["interval"],
+        "distributed.adaptive.wait-count": spec["adaptive"]["wait_count"],
+        "distributed.adaptive.target-duration": spec["adaptive"]["target_duration"],
+    }
+
+
+def _cluster(spec: dict[str, Any], folder: Path) -> LocalCluster:
+    cluster = LocalCluster(
+        n_workers=spec["min"],
+        threads_per_worker=spec["threads"],
+        processes=True,
+        memory_limit=spec["memory"] or "auto",
+        dashboard_address=spec["dashboard"] or None,
+        resources=spec["resources"] or None,
+        env=spec["env"] or None,
+        local_directory=str(folder / "workers"),
+        death_timeout=parse_timedelta(spec["death_timeout"]),
+        silence_logs=False,
+    )
+    if spec["max"] > spec["min"]:
+        cluster.adapt(minimum=spec["min"], maximum=spec["max"])
+    return cluster
+
+
+def _dashboard(spec: dict[str, Any], cluster: LocalCluster) -> str:
+    return str(cluster.dashboard_link) if spec["dashboard"] else ""
+
+
+def _wait(cluster: LocalCluster, stop: threading.Event, idle: float) -> None:
+    """Wait until somebody asks for the end, or there has been neither work nor a result to be collected for a while."""
+    busy_at = begun = time.monotonic()
+    while not stop.wait(_LOOK):
+        now = time.monotonic()
+        if cluster.scheduler.tasks and now - begun < _LONGEST:
+            busy_at = now
+        elif not cluster.scheduler.tasks:
+            begun = now
+        if now - busy_at > idle:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

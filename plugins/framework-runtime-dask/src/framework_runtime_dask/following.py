@@ -1,0 +1,122 @@
+"""Following: events come live by a topic of the scheduler's, and what is missing with the results of the tasks."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from framework_run.events import Event
+from framework_runtime_dask.clients import on_scheduler, release, states
+from framework_runtime_dask.cursors import Cursor, Positions
+
+if TYPE_CHECKING:
+    from framework.runtimes import Handle
+
+_SAY: Final = 0.5  # seconds after which the caller gets an empty batch
+_LOOK: Final = 0.5  # seconds between two looks at the tasks
+_MOST: Final = 500  # messages, or results, in one batch
+
+_FINISHED: Final = frozenset({"memory", "erred"})
+
+
+class Follower:
+    """One following of a run or a map.
+
+    Args:
+        client: The client of its scheduler.
+        handle: Its handle.
+        cursor: How far it has been followed.
+    """
+
+    def __init__(self, client: Any, handle: Handle, cursor: Cursor) -> None:
+        self._client = client
+        self._topic = handle["topic"]
+        self._positions = Positions(handle["count"], handle["run"].get("attempt", 1), cursor)
+        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._looked_at = 0.0
+        self._delivered: list[str] = []  # keys whose end the caller has had
+        self._over = False
+
+    def batches(self, *, wait: bool) -> Iterator[tuple[list[Event], Cursor]]:
+        """As `framework.runtimes.Runtime.follow`."""
+        self._client.subscribe_topic(self._topic, lambda event: self._messages.put(event[1]))
+        try:
+            for _, message in self._client.get_events(self._topic):
+                self._messages.put(message)
+            said = time.monotonic()
+            while True:
+                events = self._live(0.0 if not wait else 0.05) or self._finished()
+                if events:
+                    yield events, self._positions.cursor()
+                    said = time.monotonic()
+                    self._release()
+                elif not wait or self._is_over():
+                    return
+                elif time.monotonic() - said > _SAY:
+                    said = time.monotonic()
+                    yield [], self._positions.cursor()
+                if self._is_over() and self._messages.empty():
+                    return
+        finally:
+            self._client.unsubscribe_topic(self._topic)
+
+    def _is_over(self) -> bool:
+        return self._over or next(self._positions.open(), None) is None
+
+    def _live(self, patience: float) -> list[Event]:
+        """The events that have come by the topic, waited for a moment."""
+        events: list[Event] = []
+        for _ in range(_MOST):
+            try:
+                message = (
+                    self._messages.get(timeout=patience) if patience and not events else self._messages.get_nowait()
+                )
+            except queue.Empty:
+                break
+            events += self._take(message, whole=False)
+        return events
+
+    def _take(self, message: dict[str, Any], *, whole: bool) -> list[Event]:
+        index = int(message["i"])
+        was_done = self._positions.is_done(index)
+        events = self._positions.take(message, whole=whole)
+        if self._positions.is_done(index) and not was_done:
+            self._delivered.append(key_of(self._topic, index))
+        return events
+
+    def _finished(self) -> list[Event]:
+        """What tasks that have finished have returned, of those whose end has not come by the topic."""
+        if time.monotonic() - self._looked_at < _LOOK:
+            return []
+        self._looked_at = time.monotonic()
+        found = on_scheduler(self._client, states, self._topic)
+        wanted = [index for index in self._positions.open() if found.get(key_of(self._topic, index)) == "memory"]
+        events: list[Event] = []
+        for index, result in results(self._client, self._topic, wanted[:_MOST]).items():
+            events += self._take({**result, "i": index}, whole=True)
+        open_ones = {key_of(self._topic, index) for index in self._positions.open()}
+        # What has finished without an end, or is not known any more, is the observer's to judge.
+        self._over = all(found.get(key) in _FINISHED or key not in found for key in open_ones)
+        return events
+
+    def _release(self) -> None:
+        """The caller has recorded these: the scheduler need not keep them, nor make them again."""
+        if self._delivered:
+            keys, self._delivered = self._delivered, []
+            on_scheduler(self._client, release, self._topic, keys)
+
+
+def key_of(topic: str, index: int) -> str:
+    """The key of an item's task."""
+    return f"{topic}-{index}"
+
+
+def results(client: Any, topic: str, indexes: list[int]) -> dict[int, dict[str, Any]]:
+    """What tasks have returned; those that cannot be had are left out."""
+    from distributed import Future
+
+    futures = {index: Future(key_of(topic, index), client) for index in indexes}
+    gathered = client.gather(futures, errors="skip") if futures else {}
+    return dict(gathered)

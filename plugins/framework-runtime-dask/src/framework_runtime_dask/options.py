@@ -1,0 +1,73 @@
+"""The options of the kind ``dask``: ``-o provider=address -o address=tcp://…``, or ``options:`` in a function's YAML."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from attrs import Factory, define
+
+
+@define(kw_only=True)
+class Adaptive:
+    """How a cluster between ``scale.min_replicas`` and ``scale.max_replicas`` follows the work (dask's `Adaptive`).
+
+    Args:
+        interval: Between two decisions, as ``1s``.
+        wait_count: How many decisions in a row a worker must be too many before it is closed.
+        target_duration: How long all that waits may take, as ``5s``; less means more workers.
+    """
+
+    interval: str = "1s"
+    wait_count: int = 3
+    target_duration: str = "5s"
+
+
+@define(kw_only=True)
+class Security:
+    """TLS between client, scheduler and workers: paths of PEM files."""
+
+    ca_file: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@define(kw_only=True)
+class DaskOptions:
+    """Which cluster, and what its workers are like. How many workers there are says ``spec.scale``.
+
+    Args:
+        provider: ``local`` starts a cluster on this machine, ``address`` uses one that is there, ``operator`` has the
+            Dask operator of Kubernetes start one.
+        address: Of the scheduler, for the provider ``address``.
+        cluster: The cluster's name, by which functions share one; the function's own name unless told.
+        threads: Threads of a worker: how many runs it has at once.
+        memory: Memory of a worker, as ``2GiB``; a share of the machine's unless told.
+        resources: Abstract resources that each worker has and each run takes, as ``{"GPU": 1}``.
+        env: Variables of the workers.
+        adaptive: How the number of workers follows the work.
+        idle_timeout: How long a cluster without work stays, as ``5m``.
+        death_timeout: How long a worker looks for a lost scheduler before it ends, as ``60s``.
+        no_workers_timeout: How long a run waits for a worker that can take it, as ``5m``.
+        dashboard: The address of the dashboard, as ``:8787``; none unless told.
+        security: TLS.
+        namespace: Of Kubernetes, for the provider ``operator``.
+        context: Of the kubeconfig, likewise; the current one unless told.
+        scheduler_resources: ``{"requests": …, "limits": …}`` of the scheduler's pod, likewise.
+    """
+
+    provider: Literal["local", "address", "operator"] = "local"
+    address: str = ""
+    cluster: str = ""
+    threads: int = 1
+    memory: str = ""
+    resources: dict[str, float] = Factory(dict)
+    env: dict[str, str] = Factory(dict)
+    adaptive: Adaptive = Factory(Adaptive)
+    idle_timeout: str = "5m"
+    death_timeout: str = "60s"
+    no_workers_timeout: str = "5m"
+    dashboard: str = ""
+    security: Security = Factory(Security)
+    namespace: str = ""
+    context: str = ""
+    scheduler_resources: dict[str, dict[str, Any]] = Factory(dict)

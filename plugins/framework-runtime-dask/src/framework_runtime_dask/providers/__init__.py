@@ -1,0 +1,92 @@
+"""Where clusters come from: one small interface, and one module a provider."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from framework.models import Function
+    from framework_runtime_dask.options import DaskOptions
+
+
+@frozen(kw_only=True)
+class Place:
+    """A cluster as a handle names it.
+
+    Args:
+        provider: Who started it.
+        cluster: Its name.
+        address: Its scheduler's.
+        security: Paths of PEM files: ca_file, cert, key; empty without TLS.
+        facts: What else the provider needs to find it again.
+    """
+
+    provider: str
+    cluster: str
+    address: str
+    security: dict[str, str]
+    facts: dict[str, str]
+
+
+class Provider(ABC):
+    """One way to have a cluster.
+
+    Args:
+        home: FRAMEWORK_HOME.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    @abstractmethod
+    def validate(self, function: Function, options: DaskOptions) -> None:
+        """Check the options offline.
+
+        Raises:
+            UsageError: One does not fit.
+        """
+
+    @abstractmethod
+    def render(self, function: Function, options: DaskOptions) -> Any:
+        """What would be created, as a JSON document."""
+
+    @abstractmethod
+    def ensure(self, function: Function, options: DaskOptions) -> Place:
+        """The cluster, started where it is not there.
+
+        Raises:
+            BackendError: It cannot be had.
+        """
+
+    @abstractmethod
+    def evidence(self, place: Place) -> str:
+        """Why the cluster is certainly gone; empty where it may be there."""
+
+    def clusters(self) -> list[Place]:
+        """The clusters that this provider has started and that are there."""
+        return []
+
+    def close(self, place: Place) -> None:
+        """End a cluster that this provider has started."""
+        from framework.errors import UsageError
+
+        raise UsageError(f"the cluster {place.cluster!r} is not ours to close", advice="Close it where it was started.")
+
+
+def provider(name: str, home: Path) -> Provider:
+    """The provider of a name."""
+    if name == "address":
+        from framework_runtime_dask.providers.address import AddressProvider
+
+        return AddressProvider(home)
+    if name == "operator":
+        from framework_runtime_dask.providers.operator import OperatorProvider
+
+        return OperatorProvider(home)
+    from framework_runtime_dask.providers.local import LocalProvider
+
+    return LocalProvider(home)

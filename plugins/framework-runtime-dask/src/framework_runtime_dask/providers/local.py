@@ -1,0 +1,222 @@
+"""The provider ``local``: a cluster on this machine, in a driver process of its own, so that any client may go."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from framework.errors import BackendError, UsageError
+from framework_run import locks
+from framework_runtime_dask.providers import Place, Provider
+
+if TYPE_CHECKING:
+    from framework.models import Function
+    from framework_runtime_dask.options import DaskOptions
+
+_PATIENCE: Final = 120.0  # seconds for a cluster to start
+_LOOK: Final = 0.05  # seconds between two looks
+_CLOSING: Final = 20.0  # seconds for a cluster to end
+
+
+class LocalProvider(Provider):
+    """Clusters of this machine, each with a folder in FRAMEWORK_HOME."""
+
+    def validate(self, function: Function, options: DaskOptions) -> None:
+        """Check what a cluster of this machine cannot be.
+
+        Raises:
+            UsageError: An option is another provider's, or the scale or the memory does not fit.
+        """
+        if options.address:
+            raise UsageError(
+                f"options.address is {options.address!r}, and the provider 'local' starts a scheduler of its own",
+                advice="Add -o provider=address",
+            )
+        workers(function)
+        check_memory(options.memory)
+
+    def render(self, function: Function, options: DaskOptions) -> dict[str, Any]:
+        """The settings of the driver process."""
+        return {"cluster": cluster_name(function, options), **_spec(function, options)}
+
+    def ensure(self, function: Function, options: DaskOptions) -> Place:
+        """The cluster of this name; started unless it runs.
+
+        Raises:
+            BackendError: It did not start; the message has its last words.
+        """
+        name = cluster_name(function, options)
+        folder = self._folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            found = self._running(name)
+            if found is not None:
+                return found
+            try:
+                starting = locks.hold(str(folder / "starting"))
+            except BlockingIOError:  # another process starts it
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            try:
+                return self._running(name) or self._start(name, folder, _spec(function, options))
+            finally:
+                os.close(starting)
+
+    def evidence(self, place: Place) -> str:
+        """A driver that is gone has taken its cluster with it."""
+        found = self._running(place.cluster)
+        if found is None:
+            return f"the local cluster {place.cluster!r} has ended"
+        if found.address != place.address:
+            return f"the local cluster {place.cluster!r} has ended, and was started again as {found.address}"
+        return ""
+
+    def clusters(self) -> list[Place]:
+        """Those whose driver lives."""
+        root = self._folder("")
+        names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        return [found for name in names if (found := self._running(name)) is not None]
+
+    def close(self, place: Place) -> None:
+        """Ask the driver to end the cluster, and wait for it.
+
+        Raises:
+            BackendError: It did not.
+        """
+        lock = str(self._folder(place.cluster) / "lock")
+        owner = locks.owner(lock)
+        deadline = time.monotonic() + _CLOSING
+        if locks.is_held(lock) and owner:
+            os.kill(owner["pid"], signal.SIGTERM)
+        while locks.is_held(lock):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"the driver of the cluster {place.cluster!r} (pid {owner.get('pid')}) does not end",
+                    advice="End that process.",
+                )
+            time.sleep(_LOOK)
+
+    def _folder(self, name: str) -> Path:
+        return self.home / "dask" / "clusters" / name
+
+    def _running(self, name: str) -> Place | None:
+        folder = self._folder(name)
+        if not locks.is_held(str(folder / "lock")):
+            return None
+        try:
+            found = json.loads((folder / "cluster.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None  # it begins, or has just ended
+        facts = {"dashboard": found.get("dashboard", ""), "pid": str(found["pid"])}
+        return Place(provider="local", cluster=name, address=found["address"], security={}, facts=facts)
+
+    def _start(self, name: str, folder: Path, spec: dict[str, Any]) -> Place:
+        (folder / "cluster.json").unlink(missing_ok=True)
+        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        words = [sys.executable, "-m", "framework_runtime_dask.driver", str(folder)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while (found := self._running(name)) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise BackendError(
+                    f"the local cluster {name!r} did not start: {_last_words(folder / 'log')}",
+                    advice=f"See {folder / 'log'}.",
+                )
+            time.sleep(_LOOK)
+        _children.append(process)
+        return found
+
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Drivers that this process has started: kept, so that no one is told of a child that was not waited for."""
+
+
+def cluster_name(function: Function, options: DaskOptions) -> str:
+    """What the cluster is called: by its option, else by its function and project."""
+    return options.cluster or f"{function.metadata.project}-{function.metadata.name}"
+
+
+def workers(function: Function) -> tuple[int, int]:
+    """The least and the greatest number of workers; as many as this machine has CPUs, unless ``spec.scale`` says.
+
+    Raises:
+        UsageError: The range is empty.
+    """
+    scale = function.spec.scale
+    if scale.min_replicas is None and scale.max_replicas is None:
+        count = scale.replicas if scale.replicas is not None else os.cpu_count() or 1
+        if count < 1:
+            raise UsageError(f"spec.scale.replicas is {count}", advice="Set it to 1 or more.")
+        return count, count
+    least = scale.min_replicas or 0
+    most = scale.max_replicas if scale.max_replicas is not None else max(least, os.cpu_count() or 1)
+    if most < max(least, 1):
+        raise UsageError(
+            f"spec.scale.min_replicas is {least} and spec.scale.max_replicas is {most}",
+            advice="The greatest number of workers is 1 or more, and not below the least.",
+        )
+    return least, most
+
+
+_LEAST: Final = 128 << 20  # bytes: a worker of distributed takes about 100 MB before it has done anything
+
+
+def check_memory(text: str) -> None:
+    """Check the memory of a worker.
+
+    Raises:
+        UsageError: It is no size, or too small for a worker of Dask.
+    """
+    if not text:
+        return
+    from dask.utils import parse_bytes
+
+    try:
+        size = parse_bytes(text)
+    except (ValueError, TypeError):
+        raise UsageError(f"options.memory is {text!r}", advice="Write a size: 2GiB, 500MB.") from None
+    if size < _LEAST:
+        raise UsageError(
+            f"options.memory is {text!r}, and a worker of Dask needs 128MiB before it has done anything",
+            advice="Give it more: -o memory=512MiB",
+        )
+
+
+def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
+    least, most = workers(function)
+    names = (
+        "threads",
+        "memory",
+        "resources",
+        "env",
+        "idle_timeout",
+        "death_timeout",
+        "no_workers_timeout",
+        "dashboard",
+    )
+    return {
+        "min": least,
+        "max": most,
+        "adaptive": attrs.asdict(options.adaptive),
+        **{name: getattr(options, name) for name in names},
+    }
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else "it said nothing"

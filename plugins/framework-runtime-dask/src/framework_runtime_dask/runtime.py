@@ -1,0 +1,212 @@
+"""The kind ``dask``: a run is a task whose result the scheduler keeps, and whose events come by a topic."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from framework.documents.converters import structure
+from framework.errors import BackendError, UsageError
+from framework.models import Function
+from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, RuntimeContext, Submission
+from framework_run import ends
+from framework_run.events import Event
+from framework_runtime_dask.clients import (
+    Clients,
+    Unreachable,
+    check_versions,
+    forget_topic,
+    has_room,
+    keep,
+    on_scheduler,
+    release,
+)
+from framework_runtime_dask.options import DaskOptions
+from framework_runtime_dask.providers import Place, provider
+from framework_runtime_dask.records import Records
+
+_GLANCE: Final = 3.0  # seconds to reach a scheduler about a run that is there already
+
+
+class DaskRuntime(Runtime):
+    """Runs on Dask clusters.
+
+    Args:
+        context: The folders and settings of this installation.
+    """
+
+    def __init__(self, context: RuntimeContext) -> None:
+        super().__init__(context)
+        self._home = Path(context.home)
+        self._clients = Clients()
+        self._records = Records(self._home)
+
+    def validate(self, function: Function) -> None:
+        """Check the options and the scale.
+
+        Raises:
+            UsageError: One does not fit; the message names it.
+        """
+        options = self._options(function)
+        provider(options.provider, self._home).validate(function, options)
+
+    def preflight(self, function: Function | None = None) -> list[Finding]:
+        """Whether the scheduler answers, with workers of this Python."""
+        if function is None:
+            return []
+        options = self._options(function)
+        if options.provider != "address":
+            return []
+        place = provider("address", self._home).ensure(function, options)
+        try:
+            client = self._clients.client(place)
+            check_versions(client, place)
+        except BackendError as error:
+            return [Finding(subject=f"scheduler {place.address}", ok=False, message=error.message, advice=error.advice)]
+        count = len(client.scheduler_info(n_workers=-1)["workers"])
+        return [Finding(subject=f"scheduler {place.address}", ok=True, message=f"{count} workers")]
+
+    def render(self, submission: Submission) -> dict[str, Any]:
+        """The cluster as it would be started, and the submission; secrets are masked."""
+        options = self._options(submission.function)
+        secret = submission.function.spec.environment.secrets
+        document = dict(submission.document)
+        document["env"] = {name: "***" if name in secret else it for name, it in (document.get("env") or {}).items()}
+        cluster = provider(options.provider, self._home).render(submission.function, options)
+        return {"provider": options.provider, "cluster": cluster, "submission": document}
+
+    def submit(self, submission: Submission) -> Handle:
+        """Start the task; the scheduler keeps its result when this process ends.
+
+        Raises:
+            BackendError: The cluster cannot be had, or no worker could ever take it.
+        """
+        from framework_runtime_dask import seed, shipping
+
+        place, client = self._cluster(submission.function)
+        options = self._options(submission.function)
+        bundle = shipping.bundle(submission)
+        client.register_plugin(bundle, name=bundle.name)
+        handle = self._handle(submission.document["run"], place, bundle.name, 1)
+        topic = handle["topic"]
+        document = shipping.without_code(submission.document)
+        if place.provider == "local" and not document.get("workdir"):
+            document["workdir"] = os.getcwd()  # noqa: PTH109  the same machine: relative paths mean the same
+        record = document.pop("record", None)
+        self._records.write(submission.uid, [record] if record else [], handle)
+        try:
+            future = client.submit(
+                seed.run_single,
+                bundle.name,
+                topic,
+                json.dumps(document),
+                key=f"{topic}-0",
+                pure=False,
+                resources=options.resources or None,
+            )
+            missing = on_scheduler(client, keep, topic, [f"{topic}-0"])
+            if missing:
+                raise BackendError(f"the scheduler {place.address} did not take the run", advice="Look at its log.")
+            del future
+        except BaseException:
+            self._records.remove(submission.uid)
+            raise
+        return handle
+
+    def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
+        """The runs that were started from here and not cleaned up yet."""
+        return self._records.all()
+
+    def observe(self, handle: Handle) -> Observation:
+        """What the scheduler says of the run; that it is gone, where that is certain."""
+        from framework_runtime_dask.observing import observation
+
+        place = _place(handle)
+        try:
+            client = self._clients.client(place, timeout=_GLANCE)
+            return observation(client, handle)
+        except Unreachable as error:
+            evidence = provider(place.provider, self._home).evidence(place)
+            if evidence or error.refused:
+                return Observation(alive=False, end=ends.lost(evidence or error.message))
+            return Observation(alive=None)
+
+    def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
+        """The events after ``cursor``, live, then those of the task's result that have not come so."""
+        from framework_runtime_dask.following import Follower
+
+        try:
+            client = self._clients.client(_place(handle), timeout=_GLANCE)
+            yield from Follower(client, handle, cursor).batches(wait=wait)
+        except (Unreachable, OSError):
+            return  # `observe` says what is to be concluded from that
+
+    def cancel(self, handle: Handle, grace: float) -> None:
+        """Ask the run to end; one that has not begun does not begin any more.
+
+        Raises:
+            BackendError: The scheduler does not answer.
+        """
+        from framework_runtime_dask.cancelling import cancel
+
+        cancel(self._clients.client(_place(handle)), handle, grace)
+
+    def cleanup(self, handle: Handle) -> None:
+        """Have the scheduler forget the run."""
+        try:
+            client = self._clients.client(_place(handle), timeout=_GLANCE)
+            on_scheduler(client, release, handle["topic"], [])
+            on_scheduler(client, forget_topic, handle["topic"])
+        except Unreachable:
+            pass  # what it kept is gone with it
+        self._records.remove(handle["run"]["uid"])
+
+    def _options(self, function: Function) -> DaskOptions:
+        """The function's options over the settings ``[runtime.dask]``.
+
+        Raises:
+            UsageError: One is unknown, or not of its type.
+        """
+        given = {**self.context.settings, **function.spec.options}
+        return structure(given, DaskOptions, source="spec.options")
+
+    def _cluster(self, function: Function) -> tuple[Place, Any]:
+        options = self._options(function)
+        where = provider(options.provider, self._home)
+        where.validate(function, options)
+        place = where.ensure(function, options)
+        client = self._clients.client(place)
+        check_versions(client, place)
+        if options.resources:
+            _check_resources(on_scheduler(client, has_room, options.resources), options, place)
+        return place, client
+
+    def _handle(self, run: dict[str, Any], place: Place, bundle: str, count: int) -> Handle:
+        return {
+            "kind": "dask",
+            "version": 1,
+            "run": run,
+            "place": attrs.asdict(place),
+            "topic": f"framework-{run['uid']}-{run.get('attempt', 1)}",
+            "bundle": bundle,
+            "count": count,
+        }
+
+
+def _place(handle: Handle) -> Place:
+    return Place(**handle["place"])
+
+
+def _check_resources(found: dict[str, Any], options: DaskOptions, place: Place) -> None:
+    if found["workers"] and not found["fitting"]:
+        wanted = ", ".join(f"{name}={much:g}" for name, much in options.resources.items())
+        have = ", ".join(found["resources"]) or "none"
+        raise UsageError(
+            f"options.resources asks for {wanted}, and no worker of {place.address} has that (they have: {have})",
+            advice="Start workers with --resources, or ask for less.",
+        )
