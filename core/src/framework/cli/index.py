@@ -80,7 +80,7 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
     },
     "db": {
         "merge": Entry("Bring what another database or an export has into a database.", "db.merge:merge"),
-        "export": Entry("Write everything to one portable file, which `framework db merge FILE` reads.", "db.export:export"),
+        "export": Entry("Write everything to one portable file, which `db merge` reads.", "db.export:export"),
         "check": Entry("Check that what is kept is whole, and say how to mend it.", "db.check:check"),
         "vacuum": Entry("Give back the room of what was deleted.", "db.vacuum:vacuum"),
         "backup": Entry("Copy a SQLite database to a file while others write to it.", "db.backup:backup"),

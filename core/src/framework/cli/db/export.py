@@ -16,7 +16,7 @@ from framework.cli.text import one_line, size
 @click.option("--project", metavar="NAME", help="Only what is in this project.")
 @click.option("--no-content", is_flag=True, help="Leave out the contents of artifacts and code.")
 def export(file: str, project: str | None, no_content: bool) -> None:
-    """Write everything to one portable file, which `framework db merge FILE` reads.
+    """Write everything to one portable file, which `db merge` reads.
 
     FILE has projects, functions with all their versions, runs with their output and metrics, and the contents of
     artifacts: JSON lines, compressed by gzip.
