@@ -38,10 +38,9 @@ class TestJob(RuntimeSuite):
     def runtime(self, home):
         return Plugins().runtime(self.kind, RuntimeContext(home=str(home), settings=runtime_table(self.kind, home)))
 
-    def pid_of_handler(self, live):
+    def pid_here(self, live, number):
         """On this machine, where the test bed's nodes are: the number that the run knows is its container's."""
-        inside = super().pid_of_handler(live)
-        return next(pid for pid in _processes(live.submission.uid) if _numbers(pid)[-1] == inside)
+        return next(pid for pid in _processes(live.submission.uid) if _numbers(pid)[-1] == number)
 
 
 def _processes(uid):

@@ -20,5 +20,14 @@ def collected() -> Session:
     from framework.engine.collect import collect
 
     session = opened()
-    collect(session)
+    collect(session, on_silent=say_silent)
     return session
+
+
+def say_silent(runs: list[tuple[str, str]]) -> None:
+    """Say once which runs could not be looked at, and why the first could not."""
+    from framework.cli.output import note
+    from framework.cli.text import clip, one_line
+
+    count = "1 run elsewhere" if len(runs) == 1 else f"{len(runs)} runs elsewhere"
+    note(f"{count} could not be looked at ({clip(one_line(runs[0][1]), 200)}): shown as last known.")

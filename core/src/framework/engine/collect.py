@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from framework.databases import ActiveRun, Document
-from framework.engine import inline
+from framework.engine import elsewhere, inline
 from framework.engine.claims import claim, end_unstarted
 from framework.engine.execute import Follower
 from framework.engine.notes import note
@@ -19,19 +20,52 @@ if TYPE_CHECKING:
     from framework.engine.session import Session
 
 
-def collect(session: Session) -> list[str]:
+OnSilent = Callable[[list[tuple[str, str]]], None]
+
+
+def collect(
+    session: Session, *, patience: float | None = elsewhere.PATIENCE, on_silent: OnSilent | None = None
+) -> list[str]:
     """Bring in the events of every unfinished run, end those that have vanished, and start attempts that are due.
+
+    Args:
+        session: Where they are recorded.
+        patience: Seconds for the runs of kinds that are elsewhere, all together; None to wait for each.
+        on_silent: Is told of those that could not be looked at: uid and reason. Nothing is concluded of them.
 
     Returns:
         The uids of the runs that have come to their end by this.
     """
     _adopt(session)
-    ended = []
+    ended, remote = [], []
     for run in session.database.active_runs():
+        if _is_elsewhere(session, run):
+            remote.append(run)
+            continue
         before = run.document["status"].get("state")
         if _bring(session, run) and before not in ENDED:
             ended.append(run.uid)
+    if remote:
+        ended += _bring_remote(session, remote, patience, on_silent)
     inline.sweep(session.home)
+    return ended
+
+
+def _is_elsewhere(session: Session, run: ActiveRun) -> bool:
+    handle = run.handle or {"kind": "inline"}
+    return not run.document["spec"].get("map") and elsewhere.is_elsewhere(session, handle["kind"])
+
+
+def _bring_remote(
+    session: Session, runs: list[ActiveRun], patience: float | None, on_silent: OnSilent | None
+) -> list[str]:
+    ended, silent = elsewhere.bring(session, runs, patience)
+    passed_over = {uid for uid, _ in silent}
+    for run in runs:
+        if run.uid not in passed_over:
+            start_due(session, session.database.run(run.uid))
+    if silent and on_silent is not None:
+        on_silent(silent)
     return ended
 
 

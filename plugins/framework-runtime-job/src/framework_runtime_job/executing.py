@@ -27,7 +27,7 @@ def execute(configuration: Any, url: str, headers: dict[str, str], data: bytes, 
             _feed(client, data)
             return _outcome(client, timeout)
         finally:
-            client.close()
+            client.sock.shutdown()  # the client's own `close` leaves it open when the other side was first
     except (ApiException, WebSocketException, OSError, ValueError) as error:
         raise BackendError(f"no command can be run in the pod: {error}", advice="It needs pods/exec.") from error
 

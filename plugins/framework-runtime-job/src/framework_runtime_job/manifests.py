@@ -17,7 +17,6 @@ from framework_runtime_job.settings import JobSettings
 
 LARGEST: Final = 1_000_000  # bytes of a submission that fits a Secret, whose own limit is 1 MiB
 ABORT: Final = f"{WORK}/abort"
-_FILES: Final = "framework_run.plugins.framework_storage_file."
 _REPLICAS: Final = "spec.scale.replicas"
 
 
@@ -97,7 +96,6 @@ def for_pod(document: dict[str, Any], *, detached: bool, options: JobOptions) ->
         "carrier": carrier,
         "env": {name: value for name, value in env.items() if is_handlers(name, value)},
         "secrets": _secrets(document.get("secrets") or {}),
-        "artifacts": _artifacts(document.get("artifacts") or {}),
         "environments": f"{WORK}/envs",
     }
 
@@ -108,12 +106,6 @@ def _secrets(references: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
         variable: {**reference, "key": variable, "target": GIVEN} if reference["store"] == STORE else reference
         for variable, reference in references.items()
     }
-
-
-def _artifacts(artifacts: dict[str, Any]) -> dict[str, Any]:
-    """A folder of this machine is none of the pod's: what goes there comes back in the run's own events."""
-    target = (artifacts.get("storage") or {}).get("target", "")
-    return {} if target.startswith(_FILES) else artifacts
 
 
 def runner(name: str, data: bytes | None) -> dict[str, Any]:

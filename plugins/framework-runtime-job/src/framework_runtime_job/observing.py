@@ -22,8 +22,8 @@ def observation(api: Api, handle: Handle) -> Observation:
     try:
         place = Place(handle)
         pod = place.pod_of(api.list(place.pods, labelSelector=place.selector))
-        if pod is None and not _is_same_place(api, handle):
-            return Observation(alive=None)
+        if api.find(place.job) is None and (pod is not None or not _is_same_place(api, handle)):
+            return Observation(alive=None)  # it is being taken away, or was never here
         if pod is not None and begun(pod):
             return _of_begun(api, handle, pod)
         end = pending_end(api, handle, pod)

@@ -8,7 +8,7 @@ from framework.cli.documents import complete_run
 from framework.cli.options import json_option
 from framework.cli.output import following, note, write_json
 from framework.cli.runs.list import write_runs
-from framework.cli.session import opened
+from framework.cli.session import opened, say_silent
 
 
 @click.command("sync")
@@ -18,7 +18,8 @@ def sync(as_json: bool) -> None:
     from framework.engine.collect import collect
 
     session = opened()
-    ended = [complete_run(session.database.run(uid)) for uid in collect(session)]
+    uids = collect(session, patience=None, on_silent=say_silent)
+    ended = [complete_run(session.database.run(uid)) for uid in uids]
     if as_json:
         write_json(ended)
         return

@@ -1,0 +1,135 @@
+"""From what Kubernetes says to a cause: the words are those of a real cluster's API."""
+
+from __future__ import annotations
+
+import pytest
+
+from framework_runtime_job import causes
+from framework_runtime_job.pending import why
+
+READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}, "spec": {}}
+GONE = {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}, "spec": {}}
+DRAINED = {**READY, "spec": {"unschedulable": True}}
+
+
+def _disrupted(disruption, **status):
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": disruption, "message": "said"}
+    return {"spec": {"nodeName": "node7"}, "status": {"conditions": [condition], **status}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "node", "cause"),
+    [
+        (_disrupted("PreemptionByScheduler"), READY, "Preempted"),
+        (_disrupted("EvictionByEvictionAPI"), READY, "Evicted"),
+        (_disrupted("EvictionByEvictionAPI"), None, "Evicted"),
+        (_disrupted("EvictionByEvictionAPI"), DRAINED, "Preempted"),
+        (_disrupted("DeletionByTaintManager"), READY, "Preempted"),
+        (_disrupted("DeletionByTaintManager"), GONE, "Lost"),
+        (_disrupted("DeletionByPodGC"), None, "Lost"),
+        (_disrupted("TerminationByKubelet", reason="Evicted", phase="Failed"), READY, "Evicted"),
+        (_disrupted("TerminationByKubelet", reason="Preempting"), READY, "Preempted"),
+        ({"status": {"reason": "Evicted", "message": "The node was low on resource: memory."}}, READY, "Evicted"),
+        ({"status": {"reason": "DeadlineExceeded", "message": "Pod was active"}}, READY, "Timeout"),
+        ({"status": {"reason": "NodeLost"}}, None, "Lost"),
+    ],
+)
+def test_who_took_the_pod_away(pod, node, cause):
+    end = causes.disruption(pod, node)
+    assert end["cause"] == cause
+    assert end["message"]
+    assert end["advice"]
+
+
+def test_a_pod_that_nobody_took_away_says_nothing():
+    assert causes.disruption({"status": {"phase": "Running"}}, READY) is None
+
+
+def _ended(**ended):
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    status = {"containerStatuses": [{"name": "run", "state": {"terminated": ended}}]}
+    return {"spec": {"containers": [{"name": "run", **limits}]}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("ended", "said", "cause", "evidence"),
+    [
+        ({"reason": "OOMKilled", "exitCode": 137}, "", "OutOfMemory", "64Mi"),
+        ({"reason": "Error", "exitCode": 137}, "", "Lost", "SIGKILL"),
+        ({"reason": "Completed", "exitCode": 0}, "", "Lost", "exit code 0"),
+        ({"reason": "StartError", "exitCode": 128, "message": 'exec: "python3": not found'}, "", "BadInput", "python3"),
+        ({"reason": "Error", "exitCode": 2}, "no readable submission: X", "BackendError", "no readable submission"),
+        (
+            {"reason": "Error", "exitCode": 1, "message": "#fw1 a b\nSyntaxError: invalid"},
+            "",
+            "BackendError",
+            "SyntaxError",
+        ),
+    ],
+)
+def test_how_a_container_without_a_final_record_ended(ended, said, cause, evidence):
+    end = causes.of_ended(_ended(**ended), said)
+    assert end["cause"] == cause
+    assert evidence in end["message"]
+    assert len(end["message"].splitlines()) == 1
+
+
+def test_a_quota_that_never_fits_ends_it_and_one_that_is_used_up_does_not():
+    text = "pods x is forbidden: exceeded quota: {name}, requested: {asked}, used: {used}, limited: {most}"
+    never = causes.refused_pod(text.format(name="zero", asked="pods=1", used="pods=0", most="pods=0"))
+    assert never["cause"] == "Unschedulable"
+    assert "exceeded quota: zero" in never["message"]
+    large = causes.refused_pod(
+        text.format(name="m", asked="requests.memory=2Gi", used="0", most="requests.memory=512Mi")
+    )
+    assert large["cause"] == "Unschedulable"
+    used = causes.refused_pod(text.format(name="some", asked="pods=1", used="pods=5", most="pods=5"))
+    assert used is None
+
+
+def test_a_pod_that_is_not_admitted_is_bad_input_in_the_cluster_s_words():
+    end = causes.refused_pod('Error creating: pods "x" is forbidden: violates PodSecurity "restricted:latest"')
+    assert end["cause"] == "BadInput"
+    assert "PodSecurity" in end["message"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "final"),
+    [
+        ("ErrImagePull", 'rpc error: code = NotFound desc = failed to pull "nowhere/x:1": not found', True),
+        ("ImagePullBackOff", 'Back-off pulling image "x": ErrImagePull: pull access denied', True),
+        ("InvalidImageName", "couldn't parse image name", True),
+        ("ErrImageNeverPull", "Container image is not present with pull policy of Never", True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False),
+        ("ErrImagePull", "received unexpected HTTP status: 503 Service Unavailable", False),
+    ],
+)
+def test_whether_another_pull_may_help(reason, message, final):
+    assert causes.is_final_pull(reason, message) is final
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1", 1), ("500m", 0.5), ("2Gi", 2 * 2**30), ("1.5G", 1.5e9), ("1e3", 1000), ("10k", 10_000), ("junk", 0)],
+)
+def test_quantities(text, number):
+    assert causes.quantity(text) == pytest.approx(number)
+
+
+def test_why_a_pod_waits():
+    container = {"name": "run", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}
+    assert why({"status": {"containerStatuses": [container]}})["reason"] == "ImagePullBackOff"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    assert why({"status": {"conditions": [condition]}})["message"] == "0/1 nodes"
+    assert why({"status": {}}) == {}
+
+
+def test_a_failed_job_without_its_pod():
+    def job(kind, reason, message):
+        return {"status": {"conditions": [{"type": kind, "status": "True", "reason": reason, "message": message}]}}
+
+    taken = causes.of_job(job("Failed", "PodFailurePolicy", "Pod a/b has condition DisruptionTarget matching FailJob"))
+    assert taken["cause"] == "Preempted"
+    assert causes.of_job(job("Failed", "DeadlineExceeded", "Job was active longer"))["cause"] == "Timeout"
+    assert causes.of_job(job("Failed", "BackoffLimitExceeded", "reached"))["cause"] == "Lost"
+    assert causes.of_job(job("Complete", "", "")) is None

@@ -1,0 +1,112 @@
+"""Lines of a pod's log become events, each once, from any cursor."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framework_run.digest import closing
+from framework_run.events import Producer
+from framework_run.frames import encode
+from framework_runtime_job.reading import Reader
+
+TOKEN = "0123456789abcdef"
+RUN = {"uid": "0198", "iteration": 0, "attempt": 1, "rank": 0}
+START = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
+
+
+class _Written:
+    """A carrier that keeps what it is given, as frames."""
+
+    def __init__(self):
+        self.events = []
+
+    def write(self, event):
+        self.events.append(event)
+
+    def flush(self): ...
+
+    def close(self): ...
+
+
+def _run(lines, *, digest=False):
+    """The events of a run that prints, and what its runner writes."""
+    kept = _Written()
+    carrier = closing(kept, {"digest": digest})
+    producer = Producer(RUN)
+    carrier.write(producer.event("state", {"state": "running"}))
+    for number, line in enumerate(lines):
+        carrier.write(producer.event("log", {"stream": "stdout", "text": line}))
+        carrier.write(producer.event("result", {"values": {f"r{number}": number}}))
+    carrier.write(producer.event("end", {"state": "completed"}))
+    return kept.events
+
+
+def _log(events, step, foreign=b""):
+    """The container's log with the kubelet's times, ``step`` seconds apart, as lines with their time."""
+    text = foreign + b"".join(frame for event in events for frame in encode(event, TOKEN))
+    lines = []
+    for number, line in enumerate(text.split(b"\n")[:-1]):
+        moment = START + timedelta(seconds=number * step)
+        lines.append((moment, moment.strftime("%Y-%m-%dT%H:%M:%S.%f000Z").encode() + b" " + line + b"\n"))
+    return lines
+
+
+def _since(lines, since):
+    """What the API gives: it knows whole seconds."""
+    if not since:
+        return lines
+    from_moment = datetime.fromisoformat(since[:19] + "+00:00")
+    return [(moment, line) for moment, line in lines if moment >= from_moment]
+
+
+texts = st.lists(st.text(max_size=9000), min_size=1, max_size=8)
+
+
+@given(texts, st.sampled_from([0.0001, 0.3, 1.7]), st.lists(st.integers(1, 12), max_size=12))
+def test_wherever_a_reader_is_replaced_each_event_comes_once(lines, step, cuts):
+    events = _run(lines)
+    log = _log(events, step, b"before\n")
+    found, cursor = [], {}
+    for cut in [*cuts, len(log)]:
+        reader = Reader(TOKEN, json.loads(json.dumps(cursor)))
+        there = _since(log, reader.since)
+        for _, line in there[: cut + sum(moment <= _moment(reader.since) for moment, _ in there)]:
+            found += reader.feed(line)
+            cursor = reader.cursor
+    assert found == events
+    assert cursor["ended"]
+    assert "missing" not in cursor
+
+
+def _moment(since):
+    return datetime.fromisoformat(since[:26] + "+00:00") if since else START - timedelta(days=1)
+
+
+@given(texts, st.integers(0, 60), st.integers(1, 3000))
+def test_whatever_is_cut_off_at_the_beginning_the_digest_brings_all_but_the_log(lines, cut, piece):
+    events = _run(lines, digest=True)
+    data = b"".join(line for _, line in _log(events, 0.001)[cut:])
+    reader, found = Reader(TOKEN, {}), []
+    for start in range(0, len(data), piece):
+        found += reader.feed(data[start : start + piece])
+    numbers = [event["seq"] for event in found]
+    assert len(numbers) == len(set(numbers))
+    if data.count(b"#fw1") and found:
+        wanted = {event["seq"] for event in events if event.get("kind") not in ("log", None)}
+        assert wanted <= set(numbers) or not _digest_is_whole(events, data)
+
+
+def _digest_is_whole(events, data):
+    return all(frame.strip(b"\n") in data for frame in encode(events[-1], TOKEN))
+
+
+def test_foreign_text_is_remembered_as_evidence_and_is_no_event():
+    reader = Reader(TOKEN, {})
+    assert reader.feed(b"2026-11-24T12:00:00.1Z no readable submission\nunable to retrieve container logs\n") == []
+    assert b"no readable submission" in reader.said
+    assert b"unable to retrieve" in reader.said
+    assert reader.cursor["since"] == "2026-11-24T12:00:00.1Z"
