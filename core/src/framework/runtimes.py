@@ -66,6 +66,29 @@ class Finding:
     advice: str = ""
 
 
+@frozen(kw_only=True)
+class Leftover:
+    """Something of ours at a backend that no run needs any more.
+
+    Args:
+        place: What finds it again, such as a path of the backend's API.
+        name: What people call it.
+        run: The uid of the run that it belonged to; empty for what is shared.
+        age: Seconds since it was made.
+        reason: Why nobody needs it.
+    """
+
+    place: str
+    name: str
+    run: str = ""
+    age: float = 0.0
+    reason: str = ""
+
+
+StateOf = Callable[[str], "str | None"]
+"""The state of a run by its uid; None for a run that this installation does not know, and may be somebody else's."""
+
+
 @define(kw_only=True)
 class RuntimeContext:
     """What the engine gives a runtime: the folders it may use, and ``[runtime.KIND]`` of the configuration file."""
@@ -146,6 +169,17 @@ class Runtime(ABC):
     @abstractmethod
     def cancel(self, handle: Handle, grace: float) -> None:
         """Ask it to end, and end it after ``grace`` seconds (0: at once). Returns at once; the end is an event."""
+
+    def leftovers(self, state_of: StateOf) -> list[Leftover]:  # noqa: ARG002
+        """What is left of runs that have ended, at the backend; a kind that leaves nothing has none.
+
+        Raises:
+            BackendError: The backend does not answer.
+        """
+        return []
+
+    def discard(self, leftover: Leftover) -> None:  # noqa: B027  a kind without leftovers is never asked
+        """Remove a leftover; nothing happens when it is not there any more."""
 
     @abstractmethod
     def cleanup(self, handle: Handle) -> None:

@@ -57,6 +57,7 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
         "patch": Entry("Print the uncommitted changes that a run was started with.", "runs.patch:patch"),
         "delete": Entry("Delete runs with their logs and metrics.", "runs.delete:delete"),
         "sync": Entry("Collect what unfinished runs have reported.", "runs.sync:sync"),
+        "gc": Entry("Remove what ended runs have left at a backend.", "runs.gc:gc"),
     },
     "function": {
         "list": Entry("List functions.", "functions.list:list_functions"),

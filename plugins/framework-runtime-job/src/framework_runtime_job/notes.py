@@ -12,7 +12,7 @@ from framework.runtimes import Handle
 
 
 class Notes:
-    """A folder with one file a run: its document and its handle, written before anything is created.
+    """A folder with one file an attempt: its document and its handle, written before anything is created.
 
     Args:
         home: FRAMEWORK_HOME.
@@ -21,17 +21,18 @@ class Notes:
     def __init__(self, home: Path) -> None:
         self._folder = home / "jobs"
 
-    def write(self, uid: str, record: dict[str, Any], handle: Handle) -> None:
+    def write(self, record: dict[str, Any], handle: Handle) -> None:
         """Note a run, whole or not at all.
 
         Raises:
             BackendError: It cannot be written.
         """
+        path = self._path(handle)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = self._folder / f".{uid}"
+            part = path.with_suffix(".part")
             part.write_text(json.dumps({"record": record, "handle": handle}), encoding="utf-8")
-            part.replace(self._folder / f"{uid}.json")
+            part.replace(path)
         except OSError as error:
             raise BackendError(
                 f"the run cannot be noted in {str(self._folder)!r}: {error.strerror}",
@@ -47,6 +48,11 @@ class Notes:
             except (OSError, ValueError, KeyError):
                 continue  # another process has just removed it
 
-    def remove(self, uid: str) -> None:
-        """Forget a run."""
-        (self._folder / f"{uid}.json").unlink(missing_ok=True)
+    def remove(self, handle: Handle) -> None:
+        """Forget an attempt."""
+        self._path(handle).unlink(missing_ok=True)
+
+    def _path(self, handle: Handle) -> Path:
+        """An attempt's file; the later attempt's comes last in order."""
+        run = handle["run"]
+        return self._folder / f"{run['uid']}-{int(run.get('attempt', 1)):04}.json"

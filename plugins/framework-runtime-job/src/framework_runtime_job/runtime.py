@@ -9,7 +9,16 @@ from typing import Any, Final
 
 from framework.errors import BackendError, UsageError
 from framework.models import Function
-from framework.runtimes import Cursor, Handle, Observation, Runtime, RuntimeContext, Submission
+from framework.runtimes import (
+    Cursor,
+    Handle,
+    Leftover,
+    Observation,
+    Runtime,
+    RuntimeContext,
+    StateOf,
+    Submission,
+)
 from framework_run.events import Event
 from framework_runtime_job import manifests
 from framework_runtime_job.api import Api, Json
@@ -94,12 +103,12 @@ class JobRuntime(Runtime):
         place = Place(handle)
         runner = self._runner(api, place, read)
         job = manifests.job(document, function, options, self.settings, runner)
-        self._notes.write(submission.uid, document.get("record") or {}, handle)
+        self._notes.write(document.get("record") or {}, handle)
         try:
             made = api.create(place.secrets, secret)
             created = api.create(place.jobs, job)
         except BaseException:
-            self._give_up(api, place, submission.uid)
+            self._give_up(api, place, handle)
             raise
         api.patch(f"{place.secrets}/{made['metadata']['name']}", _owned(created))
         return handle
@@ -133,7 +142,20 @@ class JobRuntime(Runtime):
         from framework_runtime_job.ending import remove
 
         remove(self.api_of(handle), handle)
-        self._notes.remove(handle["run"]["uid"])
+        self._notes.remove(handle)
+
+    def leftovers(self, state_of: StateOf) -> list[Leftover]:
+        """Jobs, Secrets and archives that no run needs, in the settings' namespace or the context's."""
+        from framework_runtime_job.leftovers import leftovers
+
+        api = self.api()
+        return leftovers(api, self.settings.namespace or api.namespace, state_of)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove one of them."""
+        from framework_runtime_job.leftovers import discard
+
+        discard(self.api(), leftover)
 
     # Submitting
 
@@ -188,14 +210,14 @@ class JobRuntime(Runtime):
             self._runners.add((place.config_maps, name))
         return name
 
-    def _give_up(self, api: Api, place: Place, uid: str) -> None:
+    def _give_up(self, api: Api, place: Place, handle: Handle) -> None:
         """Take back what was created of a run that was not started."""
         try:
             api.delete(place.job, propagationPolicy="Background")
             api.delete(place.secret)
         except BackendError:
             return  # the note stays, so that whoever looks next ends and removes it
-        self._notes.remove(uid)
+        self._notes.remove(handle)
 
 
 def _owned(job: Json) -> Json:

@@ -1,0 +1,124 @@
+"""Runs of remote kinds are looked at within a bound of time, and nothing is concluded from silence."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from framework.engine import elsewhere
+from framework.engine.collect import collect
+from framework.engine.session import Session
+from framework.errors import BackendError
+from framework.plugins.hookspecs import hookimpl
+from framework.plugins.manager import Plugins
+from framework.plugins.registrations import RuntimeKind
+from framework.runtimes import Observation, Runtime
+from framework_run import ends
+from framework_run.events import Producer
+from framework_run.uid import new_uid
+
+HANG = threading.Event()
+SAID: dict[str, str] = {}  # what the backend does with a run: uid to "hangs", "fails", "runs", "is gone", "ended"
+CLEANED: list[str] = []
+
+
+class FarRuntime(Runtime):
+    """A backend as bad as they can be."""
+
+    def validate(self, function): ...
+
+    def render(self, submission): ...
+
+    def submit(self, submission): ...
+
+    def cancel(self, handle, grace): ...
+
+    def observe(self, handle):
+        if SAID[handle["run"]["uid"]] == "is gone":
+            return Observation(alive=False, end=ends.lost("gone"))
+        return Observation(alive=SAID[handle["run"]["uid"]] != "ended")
+
+    def follow(self, handle, cursor, *, wait=True):
+        what = SAID[handle["run"]["uid"]]
+        if what == "hangs":
+            HANG.wait(60)
+        if what == "fails":
+            raise BackendError("no route to the cluster")
+        if what == "ended" and not cursor:
+            producer = Producer(handle["run"])
+            began = producer.event("state", {"state": "running"})
+            yield [began, producer.event("end", ends.completed())], {"at": 2}
+
+    def cleanup(self, handle):
+        CLEANED.append(handle["run"]["uid"])
+
+
+class _Plugin:
+    @hookimpl
+    def framework_runtimes(self):
+        target = f"{__name__}:FarRuntime"
+        return [RuntimeKind(name="far", summary="far", runtime=target, capabilities=frozenset({"remote"}))]
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path))
+    SAID.clear()
+    CLEANED.clear()
+    HANG.clear()
+    plugins = Plugins(["db-sql", "storage-file"])
+    plugins.register(_Plugin(), "far")
+    monkeypatch.setattr("framework.plugins.manager.Plugins._make", _made(Plugins._make))
+    yield Session(plugins=plugins)
+    HANG.set()
+
+
+def _made(make):
+    """Targets in this file are no module that can be imported by its name."""
+
+    def wrapped(self, target, plugin, topic, argument):
+        return FarRuntime(argument) if target.endswith(":FarRuntime") else make(self, target, plugin, topic, argument)
+
+    return wrapped
+
+
+def _run(session, what):
+    uid = new_uid()
+    SAID[uid] = what
+    document = {
+        "metadata": {"uid": uid, "name": what.replace(" ", "-"), "project": "default"},
+        "spec": {"kind": "far", "params": {}},
+        "status": {"state": "pending", "created": time.time()},
+    }
+    session.database.create_run(document, handle={"kind": "far", "version": 1, "run": {"uid": uid}})
+    return uid
+
+
+def test_a_backend_that_does_not_answer_keeps_nobody_waiting(session):
+    hanging, failing, running = (_run(session, what) for what in ("hangs", "fails", "runs"))
+    ended, gone = _run(session, "ended"), _run(session, "is gone")
+    silent = {}
+    found = collect(session, patience=2.0, on_silent=silent.update)
+    assert set(found) == {ended, gone}
+    assert set(silent) == {hanging, failing}
+    assert "no route" in silent[failing]
+    states = {uid: session.database.run(uid)["status"] for uid in SAID}
+    assert states[ended]["state"] == "completed"
+    assert (states[gone]["state"], states[gone]["cause"]) == ("failed", "Lost")
+    assert {states[uid]["state"] for uid in (hanging, failing, running)} == {"pending"}
+    assert set(CLEANED) == {ended, gone}
+
+
+def test_what_was_silent_is_found_by_a_later_command(session):
+    uid = _run(session, "fails")
+    assert collect(session) == []
+    SAID[uid] = "ended"
+    assert collect(session) == [uid]
+    assert collect(session) == []
+
+
+def test_without_a_bound_each_is_waited_for(session):
+    uids = {_run(session, "ended") for _ in range(elsewhere._THREADS + 5)}
+    assert set(collect(session, patience=None)) == uids
