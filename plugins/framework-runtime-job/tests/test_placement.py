@@ -5,13 +5,14 @@ from __future__ import annotations
 from copy import deepcopy
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework.models.function import Placement
 from framework_runtime_job.placement import scheduling, security
 from framework_runtime_job.settings import JobSettings
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 names = st.sampled_from(["zone", "disk", "spot", "pool"])
 expressions = st.builds(
@@ -39,7 +40,7 @@ placements = st.builds(
     tolerations=tolerations,
     preemption=st.sampled_from([None, "none", "allow", "constrain", "prevent"]),
 )
-settings = st.builds(
+clusters = st.builds(
     JobSettings,
     spot_labels=st.dictionaries(names, st.sampled_from(["a", "true"]), max_size=2),
     spot_tolerations=tolerations,
@@ -63,7 +64,8 @@ def _in_order(part, whole):
     return all(any(item == other for other in rest) for item in part)
 
 
-@given(placements, settings)
+@unhurried
+@given(placements, clusters)
 def test_all_that_was_written_is_there(placement, cluster):
     before = deepcopy(placement)
     found = scheduling(placement, cluster)
@@ -78,7 +80,8 @@ def test_all_that_was_written_is_there(placement, cluster):
     assert {key for key in placement.affinity if key != "nodeAffinity"} <= set(found.get("affinity", {}))
 
 
-@given(placements, settings, nodes)
+@unhurried
+@given(placements, clusters, nodes)
 def test_a_node_is_allowed_when_it_was_and_the_mode_agrees(placement, cluster, node):
     is_spot = any(node.get(name) == value for name, value in cluster.spot_labels.items())
     expected = _allowed(placement.affinity, node)
@@ -89,7 +92,8 @@ def test_a_node_is_allowed_when_it_was_and_the_mode_agrees(placement, cluster, n
     assert _allowed(scheduling(placement, cluster).get("affinity", {}), node) == expected
 
 
-@given(placements, settings)
+@unhurried
+@given(placements, clusters)
 def test_tolerations_of_spot_nodes_are_added_once(placement, cluster):
     found = scheduling(placement, cluster).get("tolerations", [])
     added = found[len(placement.tolerations) :]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework.errors import DocumentError, UsageError
@@ -17,6 +17,7 @@ from framework.testing.running import submission
 from framework_runtime_job.names import job_name, label
 from framework_runtime_job.runtime import JobRuntime
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -137,6 +138,7 @@ def test_a_secret_without_a_key_is_refused(tmp_path):
         _runtime(tmp_path).render(planned)
 
 
+@unhurried
 @given(st.text(max_size=80), st.uuids(), st.integers(1, 99))
 def test_names_are_dns_labels_with_room_for_a_pods_own(name, uid, attempt):
     found = job_name({"name": name, "uid": str(uid), "attempt": attempt})
@@ -148,6 +150,7 @@ def test_names_are_dns_labels_with_room_for_a_pods_own(name, uid, attempt):
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
+@unhurried
 @given(st.text(max_size=200))
 def test_labels_take_what_labels_may_have(text):
     found = label(text)
