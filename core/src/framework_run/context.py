@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from time import time
-from typing import TYPE_CHECKING, Any, Final
-
-from framework_run import numbers
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     import logging
@@ -17,11 +14,11 @@ if TYPE_CHECKING:
 
     from framework_run.packing import Packer
     from framework_run.points import Points
+    from framework_run.progress import Progress
 
+T = TypeVar("T")
 Emit = Callable[[str, dict[str, Any], "str | None"], None]
 """Takes a kind, its data, and the uid of the child run that it belongs to."""
-
-_PROGRESS_EVERY: Final = 0.1  # seconds between two progress events; the last one is always sent
 
 
 class Context:
@@ -45,7 +42,7 @@ class Context:
         "_packer",
         "_params",
         "_points",
-        "_progressed",
+        "_progress",
         "_run",
         "_submission",
         "_timer",
@@ -66,7 +63,7 @@ class Context:
         self._once: dict[str, Points] = {}
         self._points: Points | None = None  # made for the first point: most handlers log none
         self._timer = timer and emit is not None
-        self._progressed = 0.0
+        self._progress: Progress | None = None
 
     @property
     def uid(self) -> str:
@@ -240,21 +237,33 @@ class Context:
         self.labels[_key(key)] = str(value)
         self._send("label", {"labels": {key: str(value)}})
 
-    def progress(self, done: float, total: float | None = None, *, unit: str = "", text: str = "") -> None:
-        """Say how far it is. May be called as often as one likes: ten times a second is what is sent.
+    @overload
+    def progress(self, done: float, total: float | None = None, *, unit: str = "", text: str = "") -> None: ...
+    @overload
+    def progress(
+        self, done: Iterable[T], total: float | None = None, *, unit: str = "", text: str = ""
+    ) -> Iterator[T]: ...
+    def progress(
+        self, done: float | Iterable[T], total: float | None = None, *, unit: str = "", text: str = ""
+    ) -> Iterator[T] | None:
+        """Say how far it is: a number, or ``for item in context.progress(items)``.
+
+        May be called as often as one likes: ten times a second is what is sent.
 
         Args:
-            done: How much is done.
-            total: Of how much.
+            done: How much is done; or items, which are given back one by one and counted.
+            total: Of how much; of items, their number where it can be told.
             unit: What is counted.
             text: What is being done.
         """
-        now = time()
-        if 0 <= now - self._progressed < _PROGRESS_EVERY and done != total:
-            return
-        self._progressed = now
-        data = {"done": done, "total": total, "unit": unit, "text": text}
-        self._send("progress", {name: numbers.encode(part) for name, part in data.items()})
+        if self._progress is None:
+            from framework_run.progress import Progress
+
+            self._progress = Progress(lambda data: self._send("progress", data))
+        if hasattr(done, "__iter__"):
+            return self._progress.over(done, total, unit, text)
+        self._progress.say(done, total, unit, text)
+        return None
 
     @contextmanager
     def child_run(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[Context]:

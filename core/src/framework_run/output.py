@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Callable
+from typing import Any
 
+from framework_run.bars import Bars
 from framework_run.masking import Masker, Stream
 
 _PIECE = 32_764  # bytes of one event's text; with the beginning of a character that was held back, at most 32 KiB
+_LARGEST = 32_768  # bytes of an event's text
 _FLUSH = 0.05  # seconds that output may wait for more
 _TAIL = 4_096  # characters of which the last line is found
 _LINE = 300  # characters of the last line
@@ -25,12 +28,20 @@ class Output:
     Args:
         stream: ``stdout`` or ``stderr``.
         emit: Takes the data of a log event.
+        say: Takes the data of a progress event: what a bar of tqdm's says.
         masker: Knows what is masked; None where nothing is.
     """
 
-    def __init__(self, stream: str, emit: Callable[[dict[str, str]], None], masker: Masker | None = None) -> None:
+    def __init__(
+        self,
+        stream: str,
+        emit: Callable[[dict[str, str]], None],
+        say: Callable[[dict[str, Any]], None],
+        masker: Masker | None = None,
+    ) -> None:
         self._stream = stream
         self._emit = emit
+        self._bars = Bars(say)
         self._masked = Stream(masker) if masker is not None else None
         self._decoder = _decoder("surrogateescape")
         self._buffer = bytearray()
@@ -68,9 +79,11 @@ class Output:
         text = self._decoder.decode(data, final)
         if self._masked is not None:
             text = self._masked.feed(text) + (self._masked.flush() if final else "")
+        text = self._bars.feed(text) + (self._bars.flush() if final else "")
         if not text:
             return
         self._tail = (self._tail + text[-_TAIL:])[-_TAIL:]
-        step = len(text) if len(text) <= _PIECE // 4 or self._masked is None else _PIECE // 4
+        whole = len(text) <= _PIECE // 4 or len(text.encode("utf-8", "surrogateescape")) <= _LARGEST
+        step = len(text) if whole else _PIECE // 4
         for start in range(0, len(text), step):
             self._emit({"stream": self._stream, "text": text[start : start + step]})

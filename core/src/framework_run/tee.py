@@ -12,6 +12,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from framework_run.bars import Bars
     from framework_run.masking import Masker, Stream
 
 _PIECE: Final = 8_192  # characters of a log event: at most 32 KiB in UTF-8
@@ -30,11 +31,12 @@ class Output:
         masker: Knows what is masked; None where nothing is.
     """
 
-    __slots__ = ("_emit", "_masked", "_pieces", "_since", "_size", "masker", "token")
+    __slots__ = ("_bars", "_emit", "_masked", "_pieces", "_since", "_size", "masker", "token")
 
     def __init__(self, emit: Callable[[str, dict[str, Any], str | None], None], masker: Masker | None = None) -> None:
         self._emit = emit
         self.masker = masker
+        self._bars: dict[str, Bars] = {}
         self._masked = _streams(masker) if masker is not None else {}
         self._pieces: deque[tuple[str, str]] = deque()
         self._size = 0
@@ -54,15 +56,30 @@ class Output:
         """Emit the rest: the run is at its end."""
         self._pieces += [(name, masked.flush()) for name, masked in self._masked.items()]
         self.flush()
+        for name, bars in self._bars.items():
+            self._log(name, bars.flush())
 
     def flush(self) -> None:
         """Emit what waits."""
         self._size, self._since = 0, time()
         taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
         for stream, pieces in groupby(taken, key=lambda piece: piece[0]):
-            text = _clean("".join(piece for _, piece in pieces))
-            for start in range(0, len(text), _PIECE):
-                self._emit("log", {"stream": stream, "text": text[start : start + _PIECE]}, None)
+            text = self._without_bars(stream, _clean("".join(piece for _, piece in pieces)))
+            self._log(stream, text)
+
+    def _log(self, stream: str, text: str) -> None:
+        for start in range(0, len(text), _PIECE):
+            self._emit("log", {"stream": stream, "text": text[start : start + _PIECE]}, None)
+
+    def _without_bars(self, stream: str, text: str) -> str:
+        """The text without what tqdm's bars have written over; what they say is progress."""
+        if stream not in self._bars:
+            if "\r" not in text:
+                return text
+            from framework_run.bars import Bars
+
+            self._bars[stream] = Bars(lambda data: self._emit("progress", data, None))
+        return self._bars[stream].feed(text)
 
 
 class Tee:

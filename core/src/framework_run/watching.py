@@ -60,7 +60,7 @@ class Watcher:
         self.beat: float | None = submission.get("heartbeat")
         self.secrets = secrets
         self.masker = Masker(secrets.values()) if secrets else None
-        self.outputs = {name: Output(name, self._log, self.masker) for name in ("stdout", "stderr")}
+        self.outputs = {name: Output(name, self._log, self._progress, self.masker) for name in ("stdout", "stderr")}
         self.decoder = frames.Decoder(submission["token"])
         self.poll = select.poll()
         self.pipes: dict[int, str] = {}  # the read ends that are open
@@ -296,6 +296,9 @@ class Watcher:
 
     def _log(self, data: dict[str, str]) -> None:
         self.emit("log", data)
+
+    def _progress(self, data: dict[str, Any]) -> None:
+        self.emit("progress", data)
 
     def _report(self, event: dict[str, Any]) -> None:
         """An event from the channel: numbered, or the handler's word of its end."""

@@ -56,3 +56,17 @@ def test_an_interrupt_is_recorded_as_aborted_and_goes_on_to_the_caller():
     with pytest.raises(KeyboardInterrupt):
         stop.run()
     assert [run.state for run in fw.runs()] == ["aborted"]
+
+
+def test_bars_that_an_inline_run_draws_are_its_progress():
+    tqdm = pytest.importorskip("tqdm").tqdm
+
+    @fw.function
+    def draw() -> None:
+        for _ in tqdm(range(2_000), desc="epoch", mininterval=0, miniters=1):
+            pass
+
+    run = draw.run()
+    assert run.document["status"]["progress"]["done"] == 2_000
+    (line,) = run.logs().splitlines()
+    assert line.startswith("epoch: 100%|")

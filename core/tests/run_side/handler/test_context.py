@@ -188,6 +188,30 @@ def test_progress_is_thinned_out_but_for_the_end(context, events):
     assert len(said) < 50
 
 
+def test_items_are_given_back_and_counted(context, events):
+    assert list(context.progress([5, 6, 7], unit="rows", text="load")) == [5, 6, 7]
+    said = events.of("progress")
+    assert said[0] == {"done": 0, "total": 3, "unit": "rows", "text": "load"}
+    assert (said[-1]["done"], said[-1]["total"]) == (3, 3)
+    assert said[-1]["rate"] > 0
+
+
+def test_items_whose_number_is_not_known_are_counted(context, events):
+    for item in context.progress(character for character in "abcdef"):
+        if item == "d":
+            break
+    assert [(each["done"], each["total"]) for each in events.of("progress")] == [(0, None), (3, None)]
+    assert sum(context.progress(iter(range(4)), total=4)) == 6
+    assert events.of("progress")[-1]["total"] == 4
+
+
+def test_a_series_that_begins_again_has_a_rate_of_its_own(context, events):
+    context.progress(900, 1_000)
+    context.progress(1_000, 1_000)
+    context.progress(1, 1)
+    assert "rate" not in events.of("progress")[-1]
+
+
 def test_artifacts_are_said_with_their_content_and_returned_without(context, events):
     kept = context.log_model("m", {"weights": [1]}, metadata={"kind": "tiny"})
     (said,) = events.of("artifact")

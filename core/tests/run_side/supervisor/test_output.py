@@ -90,7 +90,7 @@ def test_what_was_written_before_a_kill_is_kept(script: Start) -> None:
 
 def gathered() -> tuple[Output, list[str]]:
     texts: list[str] = []
-    return Output("stdout", lambda data: texts.append(data["text"])), texts
+    return Output("stdout", lambda data: texts.append(data["text"]), lambda _data: None), texts
 
 
 def test_a_character_is_not_cut_by_a_flush() -> None:

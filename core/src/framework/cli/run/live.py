@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from framework.cli.text import clip, one_line
+from framework.cli.progress import bar, share_of, told
+from framework.cli.text import clip
 
 if TYPE_CHECKING:
     from framework_run.events import Event
@@ -63,10 +65,9 @@ class Live:
         if now < self._next:
             return
         self._next = now + _EVERY
-        done, total = data.get("done"), data.get("total")
-        amount = f"{done}/{total}" if total else str(done)
-        words = [amount, data.get("unit") or "", data.get("text") or ""]
-        sys.stderr.write("\r\x1b[2K" + clip(one_line(" ".join(word for word in words if word)), 79))
+        share = share_of(data)
+        text = told(data) if share is None else f"{bar(share, 20)} {told(data)}"
+        sys.stderr.write("\r\x1b[2K" + clip(text, shutil.get_terminal_size().columns - 1))
         sys.stderr.flush()
         self._drawn = True
 

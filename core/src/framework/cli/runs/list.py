@@ -10,6 +10,7 @@ from framework.cli.documents import complete_run, seconds_taken
 from framework.cli.filters import query, run_filters
 from framework.cli.options import json_option
 from framework.cli.output import following, note, state_cell, write_json, write_table
+from framework.cli.progress import told
 from framework.cli.session import collected
 from framework.cli.tables import Cell, Column
 from framework.cli.text import duration, moment, pairs
@@ -18,10 +19,11 @@ from framework.cli.uids import shorten
 if TYPE_CHECKING:
     from framework.databases import Document
 
+_STATE = Column("state")
 _COLUMNS = (
     Column("uid"),
     Column("name", flexible=True),
-    Column("state"),
+    _STATE,
     Column("created"),
     Column("duration", right=True),
     Column("params", flexible=True),
@@ -62,13 +64,24 @@ def write_runs(runs: list[Document]) -> None:
     columns = list(_COLUMNS)
     if len(projects) > 1:
         columns.insert(1, Column("project"))
+    going = [progress_of(run) for run in runs]
+    if any(going):
+        columns.insert(columns.index(_STATE) + 1, Column("progress", flexible=True))
     rows = []
-    for run in runs:
+    for run, progress in zip(runs, going, strict=True):
         row = _row(run, short[run["metadata"]["uid"]])
+        if any(going):
+            row.insert(3, progress)
         if len(projects) > 1:
             row.insert(1, Cell(run["metadata"].get("project", "default")))
         rows.append(row)
     write_table(columns, rows)
+
+
+def progress_of(run: Document) -> str:
+    """How far a running run is; empty for any other."""
+    status = run.get("status", {})
+    return told(status.get("progress") or {}) if status.get("state") == "running" else ""
 
 
 def _row(run: Document, uid: str) -> list[Cell | str]:

@@ -9,6 +9,7 @@ import click
 
 from framework.cli.documents import seconds_taken
 from framework.cli.output import heading, state_cell, styled
+from framework.cli.progress import told
 from framework.cli.runs.environment import environment_rows
 from framework.cli.runs.tree import tree
 from framework.cli.tables import width
@@ -44,7 +45,7 @@ def page(database: Database, run: Document) -> Iterator[str]:
     if len(status["attempts"]) > 1:
         yield from _part("Attempts", [(str(each.get("number", 1)), _attempt(each)) for each in status["attempts"]])
     yield from _part("Environment", environment_rows(decode(status["environment"]), run["metadata"]["uid"]))
-    yield from _part("Notifications", [(told["to"], _told(told)) for told in status["notifications"]])
+    yield from _part("Notifications", [(each["to"], _outcome(each)) for each in status["notifications"]])
     if status["gaps"]:
         yield from ["", heading("Missing"), *(f"  {one_line(gap)}" for gap in status["gaps"])]
 
@@ -52,7 +53,7 @@ def page(database: Database, run: Document) -> Iterator[str]:
 def _title(run: Document) -> Iterator[str]:
     metadata, spec, status = run["metadata"], run["spec"], run["status"]
     taken = seconds_taken(run)
-    progress = _progress(status["progress"]) if status["state"] == "running" else ""
+    progress = f"  {told(status['progress'])}" if status["state"] == "running" and status["progress"] else ""
     spent = f" in {duration(taken)}" if taken is not None and status["ended"] is not None else ""
     spent = f" for {duration(taken)}" if taken is not None and not spent else spent
     yield f"{heading(one_line(metadata['name']))}  {styled(state_cell(run))}{spent}{progress}"
@@ -117,9 +118,11 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     return "  ".join(word for word in words if word)
 
 
-def _told(told: Mapping[str, Any]) -> str:
-    text = "begun, and nothing is known of its end" if told["state"] == "sending" else told["state"]
-    return "  ".join(part for part in (text, moment(told["time"]), one_line(told.get("message", ""))) if part)
+def _outcome(notification: Mapping[str, Any]) -> str:
+    state = notification["state"]
+    text = "begun, and nothing is known of its end" if state == "sending" else state
+    parts = (text, moment(notification["time"]), one_line(notification.get("message", "")))
+    return "  ".join(part for part in parts if part)
 
 
 def _peak(peak: Mapping[str, Any]) -> str:
@@ -129,14 +132,6 @@ def _peak(peak: Mapping[str, Any]) -> str:
     if "cpu" in peak:
         words.append(f"CPU {duration(peak['cpu'])}")
     return ", ".join(words)
-
-
-def _progress(progress: Mapping[str, Any]) -> str:
-    done, total = progress.get("done"), progress.get("total")
-    if done is None:
-        return ""
-    amount = f"{done}/{total}" if total else f"{done}"
-    return "  " + " ".join(word for word in (amount, progress.get("unit") or "", progress.get("text") or "") if word)
 
 
 def _part(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
