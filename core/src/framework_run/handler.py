@@ -56,6 +56,40 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     os._exit(0 if completed else end.get("exit_code") or 1)
 
 
+def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
+    """Run a submission's handler once for each item, in this process, and end it when no more can come.
+
+    As `run`, but that the process lives on between items: what one leaves in memory, the next one finds.
+
+    Args:
+        submission: What all items have in common; ``items_fd`` is the descriptor from which they are read, each a line
+            of JSON with the parts that are its own.
+        channel_fd: As of `run`.
+        scratch: As of `run`.
+    """
+    import json
+
+    pid = os.getpid()
+    channel = Channel(channel_fd, submission["token"])
+    _catch_signals()
+    _open_streams()
+    context = Context(submission, channel.send)
+    with open(submission["items_fd"], "rb") as items:  # noqa: PTH123  a descriptor
+        for line in items:
+            item = {**submission, **json.loads(line)}
+            context = Context({**item, "params": decode(item.get("params") or {})}, channel.send)
+            slot.set_process(context)
+            end = _call({**item, "params": context.params}, context, scratch, pid)
+            completed = end["state"] == "completed"
+            if os.getpid() != pid or (_terminated and not completed):
+                _finish(context)
+                _die(signal.SIGTERM)  # the supervisor knows whether it has sent it
+            _flush()
+            _say(channel, "returned" if completed else "raised", {**end, "pid": pid})
+    _finish(context)
+    os._exit(0)
+
+
 def _call(submission: dict[str, Any], context: Context, scratch: str, pid: int) -> dict[str, Any]:
     """Everything from the import to the keeping of what is returned, and its end."""
     try:
@@ -144,6 +178,10 @@ def _finish(context: Context) -> None:
     _carefully(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001
     _carefully(atexit._run_exitfuncs)  # noqa: SLF001
     _carefully(context.flush)
+    _flush()
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed or replaced by the user's code
             stream.flush()

@@ -77,7 +77,7 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
     try:
         command = submission["code"].get("command")
         try:
-            _settle(pipes, parent, python=command is None)
+            _settle(pipes, parent, python=command is None, items=submission.get("items_fd"))
             submission = _with_inputs(submission, scratch)
             python = _prepare(submission, pipes["channel"], scratch)
             if command is not None:
@@ -89,13 +89,15 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
         os.close(pipes["start"])
         from framework_run import handler
 
+        if submission.get("items_fd") is not None:
+            handler.serve(submission, pipes["channel"], scratch)
         handler.run(submission, pipes["channel"], scratch)
     finally:
         os._exit(70)  # EX_SOFTWARE of sysexits(3): the handler reports and ends by itself
 
 
-def _settle(pipes: dict[str, int], parent: int, *, python: bool) -> None:
-    """A session, signals, standard streams, and no other descriptor than the two pipes."""
+def _settle(pipes: dict[str, int], parent: int, *, python: bool, items: int | None) -> None:
+    """A session, signals, standard streams, and no other descriptor than the pipes that are needed."""
     os.setsid()
     processes.die_with(parent)
     signals.back_to_defaults(python=python)
@@ -103,7 +105,7 @@ def _settle(pipes: dict[str, int], parent: int, *, python: bool) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(pipes["stdout"], 1)
     os.dup2(pipes["stderr"], 2)
-    _close_all_but({0, 1, 2, pipes["channel"], pipes["start"]})
+    _close_all_but({0, 1, 2, pipes["channel"], pipes["start"], *(() if items is None else (items,))})
 
 
 def _with_inputs(submission: dict[str, Any], scratch: str) -> dict[str, Any]:

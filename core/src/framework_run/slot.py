@@ -54,6 +54,8 @@ def reset(token: Token[Context | None]) -> None:
 
 def set_process(context: Context) -> None:
     """Make a context that of the whole process, threads included."""
+    for before in _process:
+        _active.pop(id(before), None)
     _process[:] = [context]
     _active[id(context)] = context
 

@@ -69,7 +69,7 @@ def _start(
         _sign_lock(submission)
         processes.adopt_orphans()
         oom_kills = peaks.oom_kills()
-        scratch = until_the_end.enter_context(_scratch(submission))
+        scratch = until_the_end.enter_context(scratch_of(submission))
         if requests.count:
             return ends.aborted("it was asked to end before it began")
         return launch.start(_with_secrets(submission, values), scratch, oom_kills)
@@ -126,7 +126,7 @@ def _open_standard_streams() -> None:
 
 
 @contextmanager
-def _scratch(submission: dict[str, Any]) -> Iterator[str]:
+def scratch_of(submission: dict[str, Any]) -> Iterator[str]:
     """A folder of this run's own: the one that whoever starts runs here has made for it, or a temporary one."""
     given = submission["carrier"].get("scratch")
     if given:

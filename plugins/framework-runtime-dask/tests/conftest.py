@@ -11,10 +11,10 @@ from framework_runtime_dask.providers.local import LocalProvider
 
 @pytest.fixture(scope="session")
 def clusters(tmp_path_factory):
-    """The home in which the shared cluster ``default-job`` runs, of two workers with four threads each."""
+    """The home in which the shared cluster ``default-shared`` runs, of two workers with four threads each."""
     home = tmp_path_factory.mktemp("clusters")
     provider = LocalProvider(home)
-    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function = Function(kind="dask", metadata=FunctionMetadata(name="shared"))
     function.spec.scale.replicas = 2
     provider.ensure(function, DaskOptions(threads=4, idle_timeout="1h"))
     yield home
@@ -25,6 +25,8 @@ def clusters(tmp_path_factory):
 @pytest.fixture
 def shared_home(tmp_path, clusters):
     home = tmp_path / "home"
-    (home / "dask").mkdir(parents=True)
-    (home / "dask" / "clusters").symlink_to(clusters / "dask" / "clusters")
+    (home / "dask" / "clusters").mkdir(parents=True)
+    shared = clusters / "dask" / "clusters" / "default-shared"
+    for name in ("default-", "default-main", "default-shared"):  # of a submission without a function, and of job.py
+        (home / "dask" / "clusters" / name).symlink_to(shared)
     return home

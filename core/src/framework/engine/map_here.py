@@ -171,7 +171,10 @@ def bring(session: Session, run: ActiveRun) -> bool:
     is_open = False
     for item in session.database.runs(RunQuery(parent=run.uid, states=OPEN, limit=None)):
         active = session.database.active_run(item["metadata"]["uid"])
-        if active.handle is not None:
+        if active.handle is None:  # it was recorded, and its start was never reached
+            end = ends.lost("the process that mapped it was gone before it was started")
+            session.database.apply(active.uid, [observed_end({"uid": active.uid}, end)])
+        else:
             document = Follower(session, runtime, active.uid, active.handle, cursor=active.cursor).catch_up()
             start_due(session, document)
             is_open |= document["status"]["state"] in OPEN

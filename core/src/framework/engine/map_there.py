@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
+from framework.engine import inline
 from framework.engine.map_ends import OPEN, conclude, count, progress, said
 from framework.models.causes import ENDED
 from framework_run.events import Event, observed_end
@@ -21,16 +22,25 @@ _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 
 
 def start(session: Session, planned: PlannedMap) -> Handle:
-    """Start a map and record it with its items.
+    """Record a map with its items, and start it.
+
+    Until it is started its handle is that of a map whose items this process starts: if that dies before, they have not
+    run, and whoever looks next says so.
 
     Raises:
         BackendError: It was not started; nothing is recorded.
     """
-    handle = session.runtime(planned.base.function.kind).map(planned.items, planned.parallelism)
     run = planned.run
-    session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=handle)
-    for records in planned.items.records():
-        session.database.create_runs(records)
+    here = {**inline.handle(session.home), "kind": "map", "of": planned.base.function.kind}
+    session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=here)
+    try:
+        for records in planned.items.records():
+            session.database.create_runs(records)
+        handle = session.runtime(planned.base.function.kind).map(planned.items, planned.parallelism)
+    except BaseException:
+        session.database.delete_runs([planned.uid])
+        raise
+    session.database.set_handle(planned.uid, handle)
     return handle
 
 

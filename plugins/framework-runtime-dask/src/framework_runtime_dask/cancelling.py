@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from framework_runtime_dask import seed
-from framework_runtime_dask.clients import on_scheduler, states
+from framework_runtime_dask.clients import on_scheduler, release, states
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
@@ -20,8 +20,6 @@ def cancel(client: Any, handle: Handle, grace: float) -> None:
     found: dict[str, str] = on_scheduler(client, states, topic)
     waiting = [key for key, state in found.items() if state in {"no-worker", "queued", "waiting", "released"}]
     if waiting:
-        from distributed import Future
-
-        client.cancel([Future(key, client) for key in waiting], force=True)
+        on_scheduler(client, release, topic, waiting)  # nobody wants them any more, so they are forgotten
     uids = handle.get("uids") or [handle["run"]["uid"]]
     client.run(seed.abort_runs, handle["bundle"], uids, grace)

@@ -16,7 +16,7 @@ _CONNECT: Final = 10.0  # seconds to reach a scheduler
 _ASK: Final = 30.0  # seconds for an answer of one
 
 
-class Unreachable(BackendError):
+class UnreachableError(BackendError):
     """A scheduler does not answer.
 
     Args:
@@ -43,7 +43,7 @@ class Clients:
             timeout: Seconds to reach it.
 
         Raises:
-            Unreachable: It does not answer.
+            UnreachableError: It does not answer.
         """
         key = (os.getpid(), place.address)
         found = self._made.get(key)
@@ -77,7 +77,7 @@ def _connect(place: Place, timeout: float) -> Any:
             return Client(place.address, timeout=timeout, security=security, set_as_default=False)
     except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
         refused = "refused" in _chain(error)
-        raise Unreachable(
+        raise UnreachableError(
             f"the scheduler {place.address} does not answer: {_first_line(error)}",
             refused=refused,
             advice="Check the address, and that `dask scheduler` runs there.",
@@ -128,7 +128,7 @@ def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> 
     try:
         return client.sync(client._run_on_scheduler, function, *arguments, callback_timeout=_ASK)  # noqa: SLF001
     except (OSError, TimeoutError, CommClosedError, asyncio.CancelledError) as error:
-        raise Unreachable(f"the scheduler does not answer: {_first_line(error)}", refused=False) from error
+        raise UnreachableError(f"the scheduler does not answer: {_first_line(error)}", refused=False) from error
 
 
 async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[str]:
@@ -141,7 +141,8 @@ async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[
     import time
 
     deadline = time.monotonic() + 20
-    while (missing := [key for key in keys if key not in dask_scheduler.tasks]) and time.monotonic() < deadline:
+    # The scheduler has no event for it.
+    while (missing := [key for key in keys if key not in dask_scheduler.tasks]) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     dask_scheduler.client_desires_keys([key for key in keys if key in dask_scheduler.tasks], owner)
     return missing
@@ -161,6 +162,22 @@ def states(owner: str, dask_scheduler: Any = None) -> dict[str, str]:
     """The states of an owner's tasks, by key."""
     client = dask_scheduler.clients.get(owner)
     return {task.key: task.state for task in client.wants_what} if client is not None else {}
+
+
+def summary(owner: str, dask_scheduler: Any = None) -> dict[str, Any]:
+    """Which of an owner's tasks are in memory and which have failed, how many go on, and how many workers there are."""
+    client = dask_scheduler.clients.get(owner)
+    tasks = list(client.wants_what) if client is not None else []
+    memory = [task.key for task in tasks if task.state == "memory"]
+    erred = [task.key for task in tasks if task.state == "erred"]
+    going = len(tasks) - len(memory) - len(erred)
+    return {"memory": memory, "erred": erred, "going": going, "workers": len(dask_scheduler.workers)}
+
+
+def error_of(key: str, dask_scheduler: Any = None) -> str:
+    """What a task failed of."""
+    task = dask_scheduler.tasks.get(key)
+    return str(getattr(task, "exception_text", None) or "it is not known any more")
 
 
 def forget_topic(topic: str, dask_scheduler: Any = None) -> None:
@@ -183,4 +200,4 @@ def _by_value(functions: Iterable[Callable[..., Any]]) -> None:
         function.__module__ = "__main__"
 
 
-_by_value([keep, release, states, forget_topic, has_room])
+_by_value([keep, release, states, summary, error_of, forget_topic, has_room])

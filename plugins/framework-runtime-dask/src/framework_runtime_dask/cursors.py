@@ -33,11 +33,19 @@ class Positions:
         self._done.extend(bytes((count + 7) // 8 - len(self._done)))
         # By item: the executions in the order in which they were seen, and the last number that was given of each.
         self._open: dict[int, dict[str, int]] = {int(key): dict(it) for key, it in cursor.get("open", {}).items()}
+        self._workers: list[int] = list(cursor.get("workers", []))  # the last count, and its step
 
     def cursor(self) -> Cursor:
         """What is kept of this, as JSON."""
         done = base64.b64encode(zlib.compress(bytes(self._done))).decode()
-        return {"done": done, "open": {str(index): it for index, it in self._open.items()}}
+        return {"done": done, "open": {str(index): it for index, it in self._open.items()}, "workers": self._workers}
+
+    def scale(self, workers: int) -> int | None:
+        """The step of a new number of workers; None where it is the old one."""
+        if self._workers and self._workers[0] == workers:
+            return None
+        self._workers = [workers, self._workers[1] + 1 if self._workers else 0]
+        return self._workers[1]
 
     def is_done(self, index: int) -> bool:
         """Whether an item has ended."""

@@ -84,9 +84,10 @@ def _wait(cluster: LocalCluster, stop: threading.Event, idle: float) -> None:
     busy_at = begun = time.monotonic()
     while not stop.wait(_LOOK):
         now = time.monotonic()
-        if cluster.scheduler.tasks and now - begun < _LONGEST:
+        tasks = cluster.scheduler.tasks if cluster.scheduler is not None else {}
+        if tasks and now - begun < _LONGEST:
             busy_at = now
-        elif not cluster.scheduler.tasks:
+        elif not tasks:
             begun = now
         if now - busy_at > idle:
             return

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from framework_run.events import Event
-from framework_runtime_dask.clients import on_scheduler, release, states
+from framework_run.events import EVENT_VERSION, Event
+from framework_runtime_dask.clients import on_scheduler, release, summary
 from framework_runtime_dask.cursors import Cursor, Positions
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _SAY: Final = 0.5  # seconds after which the caller gets an empty batch
 _LOOK: Final = 0.5  # seconds between two looks at the tasks
 _MOST: Final = 500  # messages, or results, in one batch
-
-_FINISHED: Final = frozenset({"memory", "erred"})
 
 
 class Follower:
@@ -37,6 +35,8 @@ class Follower:
         self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._looked_at = 0.0
         self._delivered: list[str] = []  # keys whose end the caller has had
+        self._judged: set[int] = set()  # items whose result has been looked at
+        self._handle = handle
         self._over = False
 
     def batches(self, *, wait: bool) -> Iterator[tuple[list[Event], Cursor]]:
@@ -91,19 +91,32 @@ class Follower:
         if time.monotonic() - self._looked_at < _LOOK:
             return []
         self._looked_at = time.monotonic()
-        found = on_scheduler(self._client, states, self._topic)
-        wanted = [index for index in self._positions.open() if found.get(key_of(self._topic, index)) == "memory"]
+        found = on_scheduler(self._client, summary, self._topic)
+        indexes = [index_of(key) for key in found["memory"]]
+        self._delivered += [key_of(self._topic, index) for index in indexes if self._positions.is_done(index)]
+        wanted = [index for index in indexes if not self._positions.is_done(index) and index not in self._judged]
         events: list[Event] = []
         for index, result in results(self._client, self._topic, wanted[:_MOST]).items():
             events += self._take({**result, "i": index}, whole=True)
-        open_ones = {key_of(self._topic, index) for index in self._positions.open()}
+            self._judged.add(index)
         # What has finished without an end, or is not known any more, is the observer's to judge.
-        self._over = all(found.get(key) in _FINISHED or key not in found for key in open_ones)
-        return events
+        self._over = not found["going"] and len(wanted) <= _MOST
+        return [*events, *self._scale(found["workers"])]
+
+    def _scale(self, workers: int) -> list[Event]:
+        """How many workers there are, as a metric of the run, where that has changed."""
+        point = self._positions.scale(workers)
+        if point is None:
+            return []
+        run = self._handle["run"]
+        now = time.time()
+        data = {"key": "workers", "steps": [point], "values": [float(workers)], "times": [now]}
+        base = {"v": EVENT_VERSION, "run": run["uid"], "iteration": 0, "attempt": run.get("attempt", 1), "rank": 0}
+        return [{**base, "seq": 0, "time": now, "kind": "metric", "data": data}]
 
     def _release(self) -> None:
         """The caller has recorded these: the scheduler need not keep them, nor make them again."""
-        if self._delivered:
+        if self._delivered and "uids" in self._handle:  # of a run alone it is kept until it is cleaned up
             keys, self._delivered = self._delivered, []
             on_scheduler(self._client, release, self._topic, keys)
 
@@ -113,10 +126,18 @@ def key_of(topic: str, index: int) -> str:
     return f"{topic}-{index}"
 
 
-def results(client: Any, topic: str, indexes: list[int]) -> dict[int, dict[str, Any]]:
-    """What tasks have returned; those that cannot be had are left out."""
-    from distributed import Future
+def index_of(key: str) -> int:
+    """The item of a task's key."""
+    return int(key.rpartition("-")[2])
 
-    futures = {index: Future(key_of(topic, index), client) for index in indexes}
-    gathered = client.gather(futures, errors="skip") if futures else {}
-    return dict(gathered)
+
+def results(client: Any, topic: str, indexes: list[int]) -> dict[int, dict[str, Any]]:
+    """What tasks have returned, as the scheduler has it or gets it; those that cannot be had are left out."""
+    if not indexes:
+        return {}
+    keys = {key_of(topic, index): index for index in indexes}
+    answer = client.sync(client.scheduler.gather, keys=list(keys))
+    if answer["status"] == "OK":
+        return {keys[key]: result for key, result in answer["data"].items()}
+    lost = {keys[key] for key in answer["keys"]}  # their worker has just gone: the scheduler makes them again
+    return results(client, topic, [index for index in indexes if index not in lost])

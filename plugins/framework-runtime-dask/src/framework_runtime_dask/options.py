@@ -1,8 +1,8 @@
-"""The options of the kind ``dask``: ``-o provider=address -o address=tcp://…``, or ``options:`` in a function's YAML."""
+"""The options of the kind ``dask``: ``-o provider=address -o address=tcp://…``, or ``options`` in a function."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import Factory, define
 
@@ -36,8 +36,7 @@ class DaskOptions:
     """Which cluster, and what its workers are like. How many workers there are says ``spec.scale``.
 
     Args:
-        provider: ``local`` starts a cluster on this machine, ``address`` uses one that is there, ``operator`` has the
-            Dask operator of Kubernetes start one.
+        provider: ``local`` starts a cluster on this machine, ``address`` uses one that is there.
         address: Of the scheduler, for the provider ``address``.
         cluster: The cluster's name, by which functions share one; the function's own name unless told.
         threads: Threads of a worker: how many runs it has at once.
@@ -50,12 +49,9 @@ class DaskOptions:
         no_workers_timeout: How long a run waits for a worker that can take it, as ``5m``.
         dashboard: The address of the dashboard, as ``:8787``; none unless told.
         security: TLS.
-        namespace: Of Kubernetes, for the provider ``operator``.
-        context: Of the kubeconfig, likewise; the current one unless told.
-        scheduler_resources: ``{"requests": …, "limits": …}`` of the scheduler's pod, likewise.
     """
 
-    provider: Literal["local", "address", "operator"] = "local"
+    provider: Literal["local", "address"] = "local"
     address: str = ""
     cluster: str = ""
     threads: int = 1
@@ -68,6 +64,3 @@ class DaskOptions:
     no_workers_timeout: str = "5m"
     dashboard: str = ""
     security: Security = Factory(Security)
-    namespace: str = ""
-    context: str = ""
-    scheduler_resources: dict[str, dict[str, Any]] = Factory(dict)

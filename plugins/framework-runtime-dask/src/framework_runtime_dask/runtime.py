@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from framework_run import ends
 from framework_run.events import Event
 from framework_runtime_dask.clients import (
     Clients,
-    Unreachable,
+    UnreachableError,
     check_versions,
     forget_topic,
     has_room,
@@ -30,6 +30,7 @@ from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers import Place, provider
 from framework_runtime_dask.records import Records
 
+_BATCH: Final = 500  # tasks that are given to the scheduler at once
 _GLANCE: Final = 3.0  # seconds to reach a scheduler about a run that is there already
 
 
@@ -94,10 +95,8 @@ class DaskRuntime(Runtime):
         client.register_plugin(bundle, name=bundle.name)
         handle = self._handle(submission.document["run"], place, bundle.name, 1)
         topic = handle["topic"]
-        document = shipping.without_code(submission.document)
-        if place.provider == "local" and not document.get("workdir"):
-            document["workdir"] = os.getcwd()  # noqa: PTH109  the same machine: relative paths mean the same
-        record = document.pop("record", None)
+        document = self._prepared(submission, place)
+        record = submission.document.get("record")
         self._records.write(submission.uid, [record] if record else [], handle)
         try:
             future = client.submit(
@@ -109,14 +108,66 @@ class DaskRuntime(Runtime):
                 pure=False,
                 resources=options.resources or None,
             )
-            missing = on_scheduler(client, keep, topic, [f"{topic}-0"])
-            if missing:
-                raise BackendError(f"the scheduler {place.address} did not take the run", advice="Look at its log.")
+            _keep(client, place, topic, [f"{topic}-0"])
             del future
         except BaseException:
             self._records.remove(submission.uid)
             raise
         return handle
+
+    def map(self, submissions: Sequence[Submission], parallelism: int) -> Handle:
+        """Start a task for each, some hundred at a time; the scheduler keeps their results.
+
+        Raises:
+            BackendError: As of `submit`.
+        """
+        from framework_runtime_dask import seed, shipping
+
+        first = submissions[0]
+        place, client = self._cluster(first.function)
+        bundle = shipping.bundle(first)
+        client.register_plugin(bundle, name=bundle.name)
+        parent = first.document["record"]["spec"]["parent"]
+        handle = self._handle({**first.document["run"], "uid": parent}, place, bundle.name, len(submissions))
+        topic, uids = handle["topic"], []
+        client.set_metadata(["framework", topic], {"common": json.dumps(self._common(first, place, parent))})
+        for start in range(0, len(submissions), _BATCH):
+            texts = []
+            for submission in submissions[start : start + _BATCH]:
+                uids.append(submission.uid)
+                own = {name: submission.document[name] for name in ("run", "params")}
+                texts.append(json.dumps(own, separators=(",", ":")))
+            indexes = range(start, start + len(texts))
+            keys = [f"{topic}-{index}" for index in indexes]
+            futures = client.map(
+                seed.run_item,
+                indexes,
+                texts,
+                key=keys,
+                pure=False,
+                resources=self._options(first.function).resources or None,
+                bundle=bundle.name,
+                topic=topic,
+                limit=parallelism,
+            )
+            _keep(client, place, topic, keys)
+            del futures
+        return {**handle, "uids": uids}
+
+    def _common(self, submission: Submission, place: Place, parent: str) -> dict[str, Any]:
+        """What all items have in common."""
+        document = self._prepared(submission, place)
+        return {**document, "run": {**document["run"], "uid": parent}, "params": {}}
+
+    def _prepared(self, submission: Submission, place: Place) -> dict[str, Any]:
+        """The submission as the workers get it."""
+        from framework_runtime_dask import shipping
+
+        document = shipping.without_code(submission.document)
+        document.pop("record", None)
+        if place.provider == "local" and not document.get("workdir"):
+            document["workdir"] = os.getcwd()  # noqa: PTH109  the same machine: relative paths mean the same
+        return document
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
         """The runs that were started from here and not cleaned up yet."""
@@ -130,7 +181,7 @@ class DaskRuntime(Runtime):
         try:
             client = self._clients.client(place, timeout=_GLANCE)
             return observation(client, handle)
-        except Unreachable as error:
+        except UnreachableError as error:
             evidence = provider(place.provider, self._home).evidence(place)
             if evidence or error.refused:
                 return Observation(alive=False, end=ends.lost(evidence or error.message))
@@ -143,7 +194,7 @@ class DaskRuntime(Runtime):
         try:
             client = self._clients.client(_place(handle), timeout=_GLANCE)
             yield from Follower(client, handle, cursor).batches(wait=wait)
-        except (Unreachable, OSError):
+        except (UnreachableError, OSError):
             return  # `observe` says what is to be concluded from that
 
     def cancel(self, handle: Handle, grace: float) -> None:
@@ -158,11 +209,15 @@ class DaskRuntime(Runtime):
 
     def cleanup(self, handle: Handle) -> None:
         """Have the scheduler forget the run."""
+        from framework_runtime_dask import seed
+
         try:
             client = self._clients.client(_place(handle), timeout=_GLANCE)
             on_scheduler(client, release, handle["topic"], [])
+            if "uids" in handle:
+                client.run(seed.close_map, handle["bundle"], handle["topic"])
             on_scheduler(client, forget_topic, handle["topic"])
-        except Unreachable:
+        except UnreachableError:
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
 
@@ -200,6 +255,11 @@ class DaskRuntime(Runtime):
 
 def _place(handle: Handle) -> Place:
     return Place(**handle["place"])
+
+
+def _keep(client: Any, place: Place, topic: str, keys: list[str]) -> None:
+    if on_scheduler(client, keep, topic, keys):
+        raise BackendError(f"the scheduler {place.address} did not take the run", advice="Look at its log.")
 
 
 def _check_resources(found: dict[str, Any], options: DaskOptions, place: Place) -> None:

@@ -7,11 +7,12 @@ code, hands on what they report, and runs none of it itself. Nothing but the sta
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import io
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,11 +28,13 @@ from distributed import WorkerPlugin
 
 _BEAT = 0.05  # seconds that a report may wait for more
 _LONGEST = 1 << 16  # characters of one message, about
+_CLOSING = 5.0  # seconds for a process to end when it is let go
 _LIVE = 1 << 23  # characters of a run's log that are sent live; the rest comes with the result
 _RUN = (
     "import sys; sys.path[0] = sys.argv[1]; "
-    "from framework_run.plugins.framework_runtime_dask import single; sys.exit(single.main(sys.argv[2:]))"
+    "from framework_run.plugins.framework_runtime_dask import {0}; sys.exit({0}.main(sys.argv[2:]))"
 )
+_IDLE = 60.0  # seconds that a process waits for another item of its map
 _MARK = "FRAMEWORK_RUN_UID"
 
 
@@ -56,12 +59,16 @@ class Bundle(WorkerPlugin):
         self.worker = worker
         self.lock = threading.Lock()
         self.folder = ""
-        self.running: dict[str, Reporter] = {}
+        self.running: dict[str, Reporter | Slot] = {}
+        self.maps: dict[str, dict[str, Any]] = {}  # by topic, what all items have in common
+        self.idle: dict[str, list[Slot]] = {}
 
-    def teardown(self, worker: Any) -> None:
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002  the interface's
         """Called when the worker closes."""
         for reporter in list(self.running.values()):
             reporter.end(0.0)
+        for topic in list(self.idle):
+            self.close(topic)
 
     def prepare(self) -> str:
         """The folder with ``runner`` and ``code``, unpacked once."""
@@ -70,7 +77,7 @@ class Bundle(WorkerPlugin):
                 folder = tempfile.mkdtemp(prefix=f"{self.name[:20]}-", dir=self.worker.local_directory)
                 for part, content in (("runner", self.runner), ("code", self.code)):
                     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                        archive.extractall(os.path.join(folder, part))
+                        archive.extractall(Path(folder, part))
                 self.folder = folder
             return self.folder
 
@@ -101,6 +108,197 @@ class Bundle(WorkerPlugin):
                 self.running.pop(uid, None)
             return report.result(end)
 
+    def item(self, topic: str, index: int, item: dict[str, Any]) -> dict[str, Any]:
+        """Run one item of a map to its end, in a process that has run others of it before, if there is one.
+
+        Returns:
+            As `single`.
+        """
+        document = self.common(topic)
+        if document.get("requirements") or document["code"].get("command"):
+            return self.single(topic, index, {**document, **item})
+        uid = item["run"]["uid"]
+        report = Report(self.worker, topic, index)
+        slot = self.take(topic) or Slot(self, document)
+        self.running[uid] = slot
+        try:
+            slot.run(item, report)
+        finally:
+            self.running.pop(uid, None)
+        if report.ended and not slot.asked:
+            self.put(topic, slot)
+            return report.result(None)
+        end = slot.conclude(uid)
+        return report.result(None if report.ended else end)
+
+    def common(self, topic: str) -> dict[str, Any]:
+        """What all items of a map have in common, asked for once."""
+        if topic not in self.maps:
+            from distributed.utils import sync
+
+            ask = self.worker.scheduler.get_metadata
+            self.maps[topic] = json.loads(sync(self.worker.loop, ask, keys=["framework", topic])["common"])
+            self.prepare()
+        return self.maps[topic]
+
+    def take(self, topic: str) -> Slot | None:
+        """A process that waits for an item, if there is one."""
+        with self.lock:
+            waiting = self.idle.get(topic)
+            return waiting.pop() if waiting else None
+
+    def put(self, topic: str, slot: Slot) -> None:
+        """Have a process wait for another item, for a while."""
+        slot.since = time.monotonic()
+        with self.lock:
+            is_first = not any(self.idle.values())
+            self.idle.setdefault(topic, []).append(slot)
+        if is_first:
+            threading.Thread(target=self.sweep, daemon=True).start()
+
+    def sweep(self) -> None:
+        """Close the processes that have waited for long enough, until none waits."""
+        while True:
+            time.sleep(_IDLE / 4)
+            with self.lock:
+                late = time.monotonic() - _IDLE
+                old = [slot for slots in self.idle.values() for slot in slots if slot.since < late]
+                self.idle = {name: [it for it in slots if it not in old] for name, slots in self.idle.items()}
+                is_over = not any(self.idle.values())
+            for slot in old:
+                slot.close()
+            if is_over:
+                return
+
+    def close(self, topic: str) -> None:
+        """Close the processes of a map that is over."""
+        with self.lock:
+            slots = self.idle.pop(topic, [])
+            self.maps.pop(topic, None)
+        for slot in slots:
+            slot.close()
+
+
+class Slot:
+    """A process that serves items of one map: a supervisor, with the handler below it.
+
+    Args:
+        bundle: Where the run side and the code are.
+        document: What all items have in common.
+    """
+
+    def __init__(self, bundle: Bundle, document: dict[str, Any]) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="slot-", dir=bundle.folder))
+        self.log, self.abort = self.folder / "log", self.folder / "abort"
+        (self.folder / "scratch").mkdir()
+        carrier = {"type": "lines", "abort": str(self.abort), "scratch": str(self.folder / "scratch")}
+        document, variables = prepared(bundle, document, self.folder)
+        self.reader, writer = os.pipe()
+        words = [sys.executable, "-s", "-c", _RUN.format("slot"), f"{bundle.folder}/runner", str(writer)]
+        try:
+            with self.log.open("wb") as output:
+                self.process = subprocess.Popen(
+                    [*words, str(os.getpid())],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=variables,
+                    pass_fds=[writer],
+                    start_new_session=True,
+                )
+        finally:
+            os.close(writer)
+        self.input: Any = self.process.stdin
+        self.rest = b""
+        self.since = 0.0
+        self.asked = False
+        self.give({**document, "carrier": carrier})
+
+    def give(self, document: dict[str, Any]) -> None:
+        """Write one line to the process; that it is gone is seen when it is read from."""
+        try:
+            self.input.write(json.dumps(document).encode("ascii") + b"\n")
+            self.input.flush()
+        except OSError:
+            return
+
+    def run(self, item: dict[str, Any], report: Report) -> None:
+        """Run one item; whether it has ended is in the report."""
+        self.give(item)
+        poll = select.poll()
+        poll.register(self.reader, select.POLLIN)
+        while not report.ended:
+            if poll.poll(_BEAT * 1000):
+                data = os.read(self.reader, 1 << 18)
+                if not data:
+                    break
+                *lines, self.rest = (self.rest + data).split(b"\n")
+                for line in lines:
+                    report.add(line.decode("ascii"))
+            if not report.ended:
+                report.send_if_due()
+        report.send()
+
+    def end(self, grace: float) -> None:
+        """Ask it to end the item that it has."""
+        self.asked = True
+        ask(self.process, self.abort, grace)
+
+    def close(self) -> None:
+        """Let the process go."""
+        with contextlib.suppress(OSError):
+            self.input.close()
+        try:
+            self.process.wait(_CLOSING)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.reader)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def conclude(self, uid: str) -> dict[str, Any]:
+        """The end of an item whose process is gone."""
+        words = last_words(self.log)
+        self.close()
+        kill_members(uid)
+        if words:
+            return ending("BackendError", f"its supervisor ended: {words}", "Mend what it says.")
+        return ending("Lost", f"its supervisor (pid {self.process.pid}) is gone and left no final record", _LOST)
+
+
+def prepared(bundle: Bundle, document: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """A submission whose code is the bundle's, and the variables of its supervisor."""
+    code = dict(document["code"])
+    if code.get("archive") == "":
+        code.update(archive=None, folder=str(Path(bundle.folder, "code")))
+    given = dict(document.get("env") or {})
+    variables = {
+        **os.environ,
+        **given,
+        _MARK: document["run"]["uid"],
+        "FRAMEWORK_DASK_SCHEDULER": bundle.worker.scheduler.address,
+        "FRAMEWORK_DASK_SECEDE": str(folder / "secede"),
+    }
+    return {**document, "code": code, "env": given}, variables
+
+
+def ask(process: subprocess.Popen[bytes], abort: Path, grace: float) -> None:
+    """Ask a supervisor to end what it runs, and to insist after ``grace`` seconds."""
+    part = abort.with_suffix(".part")
+    part.write_text(str(grace), encoding="ascii")
+    part.replace(abort)
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+
+
+def last_words(log: Path) -> str:
+    """The last line of what a supervisor printed; of a run that goes well there is none."""
+    try:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip()[:300] if lines else ""
+
 
 class Reporter:
     """One supervisor on this worker, and the reading of its event file.
@@ -113,37 +311,31 @@ class Reporter:
 
     def __init__(self, bundle: Bundle, document: dict[str, Any], folder: str) -> None:
         self.uid = document["run"]["uid"]
-        self.events = os.path.join(folder, "events")
-        self.log = os.path.join(folder, "log")
-        self.abort = os.path.join(folder, "abort")
-        self.secede = os.path.join(folder, "secede")
-        scratch = os.path.join(folder, "scratch")
-        os.mkdir(scratch)
-        place = os.path.join(folder, "submission.json")
+        own = Path(folder)
+        self.events, self.log, self.abort, self.secede = (own / name for name in ("events", "log", "abort", "secede"))
+        (own / "scratch").mkdir()
         self.reader, writer = os.pipe()
         carrier = {
             "type": "file",
-            "path": self.events,
-            "abort": self.abort,
-            "scratch": scratch,
+            "path": str(self.events),
+            "abort": str(self.abort),
+            "scratch": str(own / "scratch"),
             "wake_fd": writer,
         }
-        code = dict(document["code"])
-        if code.get("archive") == "":
-            code.update(archive=None, folder=os.path.join(bundle.folder, "code"))
-        given = dict(document.get("env") or {})
-        with open(place, "w", encoding="utf-8") as stream:
-            json.dump({**document, "carrier": carrier, "code": code, "env": given}, stream)
-        variables = {
-            **os.environ,
-            **given,
-            _MARK: self.uid,
-            "FRAMEWORK_DASK_SCHEDULER": bundle.worker.scheduler.address,
-            "FRAMEWORK_DASK_SECEDE": self.secede,
-        }
-        words = [sys.executable, "-s", "-c", _RUN, os.path.join(bundle.folder, "runner"), place, str(os.getpid())]
+        document, variables = prepared(bundle, document, own)
+        place = own / "submission.json"
+        place.write_text(json.dumps({**document, "carrier": carrier}), encoding="utf-8")
+        words = [
+            sys.executable,
+            "-s",
+            "-c",
+            _RUN.format("single"),
+            f"{bundle.folder}/runner",
+            str(place),
+            str(os.getpid()),
+        ]
         try:
-            with open(self.log, "wb") as output:
+            with self.log.open("wb") as output:
                 self.process = subprocess.Popen(
                     words,
                     stdin=subprocess.DEVNULL,
@@ -160,11 +352,7 @@ class Reporter:
 
     def end(self, grace: float) -> None:
         """Ask the supervisor to end the run, and to insist after ``grace`` seconds."""
-        with open(f"{self.abort}.part", "w", encoding="ascii") as stream:
-            stream.write(str(grace))
-        os.replace(f"{self.abort}.part", self.abort)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        ask(self.process, self.abort, grace)
 
     def follow(self, report: Report) -> dict[str, Any] | None:
         """Hand on what the supervisor writes until it has ended; the end to conclude where it left none."""
@@ -186,7 +374,7 @@ class Reporter:
     def read(self, report: Report) -> None:
         """Hand on the lines that are whole."""
         try:
-            with open(self.events, "rb") as stream:
+            with self.events.open("rb") as stream:
                 stream.seek(self.offset)
                 content = stream.read()
         except FileNotFoundError:
@@ -199,7 +387,7 @@ class Reporter:
 
     def leave(self) -> None:
         """Leave this task's place to others when the handler wants to submit tasks itself."""
-        if not self.seceded and os.path.exists(self.secede):
+        if not self.seceded and self.secede.exists():
             from distributed import secede
 
             self.seceded = True
@@ -208,12 +396,9 @@ class Reporter:
     def conclude(self) -> dict[str, Any]:
         """The end of a run whose supervisor is gone; what it has left is killed."""
         kill_members(self.uid)
-        try:
-            words = Path(self.log).read_text("utf-8", "replace").strip().splitlines()
-        except OSError:
-            words = []
+        words = last_words(self.log)
         if words:
-            return ending("BackendError", f"the supervisor ended: {words[-1].strip()[:300]}", "Mend what it says.")
+            return ending("BackendError", f"the supervisor ended: {words}", "Mend what it says.")
         return ending("Lost", f"its supervisor (pid {self.process.pid}) is gone and left no final record", _LOST)
 
 
@@ -308,8 +493,29 @@ def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
         return {"x": "", "w": worker.address, "lines": [], "again": claim}
     mine = {"worker": worker.address, "name": str(worker.name)}
     sync(worker.loop, worker.scheduler.set_metadata, keys=keys, value=mine)
-    result: dict[str, Any] = worker.plugins[bundle].single(topic, 0, document)
+    plugin: Any = worker.plugins[bundle]
+    result: dict[str, Any] = plugin.single(topic, 0, document)
     return result
+
+
+def run_item(index: int, text: str, *, bundle: str, topic: str, limit: int) -> dict[str, Any]:
+    """The task of one item of a map."""
+    import json
+    from contextlib import nullcontext
+
+    from distributed import Semaphore, get_worker
+
+    plugin: Any = get_worker().plugins[bundle]
+    with Semaphore(max_leases=limit, name=topic) if limit else nullcontext():
+        result: dict[str, Any] = plugin.item(topic, index, json.loads(text))
+    return result
+
+
+def close_map(bundle: str, topic: str, dask_worker: Any = None) -> None:
+    """Let go of what a worker holds for a map that is over."""
+    plugin = dask_worker.plugins.get(bundle)
+    if plugin is not None:
+        plugin.close(topic)
 
 
 def abort_runs(bundle: str, uids: list[str] | None, grace: float, dask_worker: Any = None) -> int:
@@ -321,10 +527,5 @@ def abort_runs(bundle: str, uids: list[str] | None, grace: float, dask_worker: A
     return len(found)
 
 
-for _function in (run_single, abort_runs):
+for _function in (run_single, run_item, close_map, abort_runs):
     _function.__module__ = "__main__"  # so that Dask pickles it by value, wherever it is pickled again
-
-
-def unpack(text: str) -> bytes:
-    """The content of a base64 text."""
-    return base64.b64decode(text)

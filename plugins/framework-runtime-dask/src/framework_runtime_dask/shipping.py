@@ -54,13 +54,11 @@ def _code(submission: Submission) -> bytes:
     """The user's code as a zip, the same bytes for the same content."""
     import base64
 
-    code = submission.document["code"]
-    if code.get("archive"):
-        return base64.b64decode(code["archive"])
-    if code.get("folder") and submission.function.spec.code.files:
-        from framework.sources import Loaded
-
-        return Loaded(function=submission.function, root=Path(code["folder"])).archive()
+    given = submission.document["code"].get("archive")
+    if given:
+        return base64.b64decode(given)
+    if submission.archive is not None and submission.function.spec.code.files:
+        return submission.archive()
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()
     return empty.getvalue()

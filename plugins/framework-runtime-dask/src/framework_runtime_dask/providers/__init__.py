@@ -83,10 +83,6 @@ def provider(name: str, home: Path) -> Provider:
         from framework_runtime_dask.providers.address import AddressProvider
 
         return AddressProvider(home)
-    if name == "operator":
-        from framework_runtime_dask.providers.operator import OperatorProvider
-
-        return OperatorProvider(home)
     from framework_runtime_dask.providers.local import LocalProvider
 
     return LocalProvider(home)

@@ -14,9 +14,11 @@ def connect() -> Any:
     What it submits runs on the workers. The task that this handler is in leaves its place to others meanwhile, or it
     would wait for itself where there is one worker.
     """
-    from distributed import Client
+    from importlib import import_module
 
     if os.getpid() not in _made:
-        open(os.environ["FRAMEWORK_DASK_SECEDE"], "w").close()
-        _made[os.getpid()] = Client(os.environ["FRAMEWORK_DASK_SCHEDULER"], set_as_default=True)
+        with open(os.environ["FRAMEWORK_DASK_SECEDE"], "w", encoding="ascii"):
+            pass  # that it is there says enough
+        made = import_module("distributed").Client(os.environ["FRAMEWORK_DASK_SCHEDULER"], set_as_default=True)
+        _made[os.getpid()] = made
     return _made[os.getpid()]
