@@ -22,7 +22,7 @@ class _Terminated(SystemExit):
     """Raised where the code stands when SIGTERM comes, so that its ``finally`` blocks run."""
 
 
-_terminated: list[int] = []
+terminated: list[int] = []
 
 
 def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
@@ -39,58 +39,24 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     """
     pid = os.getpid()
     channel = Channel(channel_fd, submission["token"])
-    _catch_signals()
-    _open_streams()
+    catch_signals()
+    open_streams()
     submission = {**submission, "params": decode(submission.get("params") or {})}
     context = Context(submission, channel.send)
     slot.set_process(context)
-    end = _call(submission, context, scratch, pid)
+    end = call(submission, context, scratch, pid)
     completed = end["state"] == "completed"
-    if not completed and not _terminated:
-        _say(channel, "raised", {**end, "pid": os.getpid()})  # a child that the code forked may be here too
-    _finish(context)
-    if _terminated and not completed:
-        _die(signal.SIGTERM)  # the supervisor knows whether it has sent it
+    if not completed and not terminated:
+        say(channel, "raised", {**end, "pid": os.getpid()})  # a child that the code forked may be here too
+    finish(context)
+    if terminated and not completed:
+        die(signal.SIGTERM)  # the supervisor knows whether it has sent it
     if completed:
-        _say(channel, "returned", {**end, "pid": os.getpid()})
+        say(channel, "returned", {**end, "pid": os.getpid()})
     os._exit(0 if completed else end.get("exit_code") or 1)
 
 
-def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
-    """Run a submission's handler once for each item, in this process, and end it when no more can come.
-
-    As `run`, but that the process lives on between items: what one leaves in memory, the next one finds.
-
-    Args:
-        submission: What all items have in common; ``items_fd`` is the descriptor from which they are read, each a line
-            of JSON with the parts that are its own.
-        channel_fd: As of `run`.
-        scratch: As of `run`.
-    """
-    import json
-
-    pid = os.getpid()
-    channel = Channel(channel_fd, submission["token"])
-    _catch_signals()
-    _open_streams()
-    context = Context(submission, channel.send)
-    with open(submission["items_fd"], "rb") as items:  # noqa: PTH123  a descriptor
-        for line in items:
-            item = {**submission, **json.loads(line)}
-            context = Context({**item, "params": decode(item.get("params") or {})}, channel.send)
-            slot.set_process(context)
-            end = _call({**item, "params": context.params}, context, scratch, pid)
-            completed = end["state"] == "completed"
-            if os.getpid() != pid or (_terminated and not completed):
-                _finish(context)
-                _die(signal.SIGTERM)  # the supervisor knows whether it has sent it
-            _flush()
-            _say(channel, "returned" if completed else "raised", {**end, "pid": pid})
-    _finish(context)
-    os._exit(0)
-
-
-def _call(submission: dict[str, Any], context: Context, scratch: str, pid: int) -> dict[str, Any]:
+def call(submission: dict[str, Any], context: Context, scratch: str, pid: int) -> dict[str, Any]:
     """Everything from the import to the keeping of what is returned, and its end."""
     try:
         code = submission["code"]
@@ -127,12 +93,12 @@ def _print(error: BaseException, end: dict[str, Any]) -> None:
         return  # the user's code has closed it
 
 
-def _catch_signals() -> None:
+def catch_signals() -> None:
     """SIGTERM unwinds the stack here; a child of the user's, such as a worker of a pool, dies of it as without us."""
     only = {signal.SIGTERM}
 
     def terminate(_number: int, _frame: FrameType | None) -> None:
-        _terminated.append(signal.SIGTERM)
+        terminated.append(signal.SIGTERM)
         raise _Terminated(128 + signal.SIGTERM)
 
     def in_child() -> None:
@@ -149,7 +115,7 @@ def _catch_signals() -> None:
     )
 
 
-def _open_streams() -> None:
+def open_streams() -> None:
     """Standard output by lines, so that it can be followed, and of any text, so that no print fails.
 
     The streams are made anew: those of the supervisor may have been a file's, which can be sought, and now there is a
@@ -162,14 +128,15 @@ def _open_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def _say(channel: Channel, kind: str, data: dict[str, Any]) -> None:
+def say(channel: Channel, kind: str, data: dict[str, Any]) -> None:
+    """Send a word to the supervisor, if it is there."""
     try:
         channel.send(kind, data)
     except OSError:
         return  # the supervisor has gone, and the kernel ends this process
 
 
-def _finish(context: Context) -> None:
+def finish(context: Context) -> None:
     """End as Python would: threads joined, exit functions run, buffers written; not through the supervisor's stack."""
     import atexit
     import threading
@@ -178,10 +145,11 @@ def _finish(context: Context) -> None:
     _carefully(threading._shutdown)  # type: ignore[attr-defined]  # noqa: SLF001
     _carefully(atexit._run_exitfuncs)  # noqa: SLF001
     _carefully(context.flush)
-    _flush()
+    flush()
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write what is buffered."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed or replaced by the user's code
             stream.flush()
@@ -199,7 +167,7 @@ def _carefully(step: Callable[[], object]) -> None:
         _print(error, ending(error))
 
 
-def _die(number: int) -> NoReturn:
+def die(number: int) -> NoReturn:
     """Die of a signal, as the process would have without our handler of it."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

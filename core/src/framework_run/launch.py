@@ -90,7 +90,9 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
         from framework_run import handler
 
         if submission.get("items_fd") is not None:
-            handler.serve(submission, pipes["channel"], scratch)
+            from framework_run import served
+
+            served.serve(submission, pipes["channel"], scratch)
         handler.run(submission, pipes["channel"], scratch)
     finally:
         os._exit(70)  # EX_SOFTWARE of sysexits(3): the handler reports and ends by itself

@@ -142,11 +142,11 @@ def test_a_death_after_the_return_does_not_undo_it(handler: Start) -> None:
         import os, signal
         from framework_run import handler
         def main():
-            say = handler._say
+            say = handler.say
             def then_die(*args):
                 say(*args)
                 os.kill(os.getpid(), signal.SIGKILL)
-            handler._say = then_die
+            handler.say = then_die
             return 7
     """
     run = handler(source)
