@@ -64,7 +64,7 @@ class Capture:
         self._looked = time.monotonic()
         self._git: dict[str, Any] | None = None
         self._patch = b""
-        self._kept: tuple[Database, str, str] | None = None
+        self._kept: tuple[Database, str | None, str] | None = None
         self._owed: list[tuple[Database, str]] = []
         self._folder = ""
         self._facts: dict[str, Any] = {}
@@ -93,11 +93,10 @@ class Capture:
 
     def keep(self, database: Database) -> None:
         """Keep what runs only name by its digest: the list of packages, and the patch."""
-        digest, text = _package_set()
-        kept = (database, digest, (self._git or {}).get("patch", ""))
+        kept = (database, self._facts.get("packages"), (self._git or {}).get("patch", ""))
         if kept == self._kept:
             return
-        database.put_content(text)
+        database.put_content(_package_set()[1])
         if kept[2]:
             database.put_content(self._patch)
         self._kept = kept
