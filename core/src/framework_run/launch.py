@@ -10,7 +10,6 @@ from framework_run import channel, ends, processes, signals
 
 # pathlib is slow to import, and this runs before every handler: hence os.path throughout, with its noqa.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-_RESUME = "import sys; sys.path[0] = sys.argv[1]; from framework_run.launch import resume; resume(*sys.argv[2:])"
 
 
 class Started(NamedTuple):
@@ -54,24 +53,6 @@ def start(submission: dict[str, Any], scratch: str, oom_kills: int) -> Started:
     return Started(pid, readers, oom_kills)
 
 
-def resume(document: str, channel_fd: str, scratch: str) -> NoReturn:
-    """Become the handler in a fresh interpreter, that of an environment made for the run.
-
-    Args:
-        document: The descriptor of a file with the submission.
-        channel_fd: The channel's write end.
-        scratch: A folder of this run's own.
-    """
-    import json
-
-    from framework_run import handler
-
-    with open(int(document), encoding="utf-8") as stream:  # noqa: PTH123  a descriptor
-        submission = json.load(stream)
-    os.set_inheritable(int(channel_fd), False)  # noqa: FBT003  the system's own signature
-    handler.run(submission, int(channel_fd), scratch)
-
-
 def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], parent: int) -> NoReturn:
     """In the forked child: become the handler or the command. Never returns into the supervisor's stack."""
     try:
@@ -83,7 +64,9 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
             if command is not None:
                 _execute(submission, python, pipes["channel"], scratch)
             if python:
-                _start_afresh(submission, python, pipes["channel"], scratch)
+                from framework_run.afresh import start_afresh
+
+                start_afresh(submission, python, pipes["channel"], scratch)
         except Exception as error:  # noqa: BLE001  whatever it is, it is why nothing was started
             _refuse(pipes["start"], error)
         os.close(pipes["start"])
@@ -166,20 +149,6 @@ def _execute(submission: dict[str, Any], python: str, channel_fd: int, scratch: 
         os.execvp(words[0], words)  # noqa: S606  no shell, on purpose
     except OSError as error:
         raise _NotStartedError(f"{words[0]!r} cannot be started: {error.strerror}") from error
-
-
-def _start_afresh(submission: dict[str, Any], python: str, channel_fd: int, scratch: str) -> NoReturn:
-    """Replace this process by the interpreter of the run's environment, which goes on in `resume`."""
-    import json
-    import tempfile
-
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
-        json.dump({**submission, "requirements": []}, stream)
-        stream.seek(0)
-        for fd in (stream.fileno(), channel_fd):
-            os.set_inheritable(fd, True)  # noqa: FBT003  the system's own signature
-        words = [python, "-c", _RESUME, _ROOT, str(stream.fileno()), str(channel_fd), scratch]
-        os.execv(python, words)  # noqa: S606  no shell, on purpose
 
 
 class _NotStartedError(Exception):
