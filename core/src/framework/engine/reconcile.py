@@ -18,6 +18,7 @@ from attrs import evolve
 
 from framework.databases import Document, RunRecord
 from framework.engine.apply import Ledger, drawn, standing_artifact
+from framework.engine.attempts import is_started
 from framework.engine.ending import forget_counts
 from framework.engine.pieces import joined_logs, joined_metrics
 from framework.models.causes import ENDED
@@ -83,11 +84,7 @@ def _joined(ours: dict[Key, Any], theirs: dict[Key, Any], join: Callable[[Any, A
 
 
 def _ledger(ours: Ledger, theirs: Ledger) -> Ledger:
-    both = _joined(ours, theirs, _agreed)
-    for name, join in (("attempts", _attempt), ("children", _child), ("notifications", _agreed)):
-        if name in ours and name in theirs:
-            both[name] = _joined(ours[name], theirs[name], join)
-    return both
+    return _joined_by(_WHOLE, ours, theirs)
 
 
 def _child(ours: Entry, theirs: Entry) -> Entry:
@@ -95,17 +92,33 @@ def _child(ours: Entry, theirs: Entry) -> Entry:
     return {**_agreed(ours, theirs), "open": ours["open"] and theirs["open"]}
 
 
+def _told(ours: Entry, theirs: Entry) -> Entry:
+    """An entry of ``notifications``: what came of it is more than that it was begun."""
+    if (ours["state"] == "sending") != (theirs["state"] == "sending"):
+        return theirs if ours["state"] == "sending" else ours
+    return _earlier(ours, theirs)
+
+
 def _attempt(ours: Entry, theirs: Entry) -> Entry:
-    both = _joined(ours, theirs, _agreed)
-    for name, join in _PARTS.items():
-        if name in ours and name in theirs:
-            both[name] = join(ours[name], theirs[name])
+    both = _joined_by(_PARTS, ours, theirs)
+    if is_started(ours) != is_started(theirs):  # who has started it had the claim
+        claim = (ours if is_started(ours) else theirs).get("claim")
+        both.update({"claim": claim} if claim else {})
     for name, producer in both["producers"].items():
-        end = both.get("ends", {}).get(name.partition("/")[2], {})
-        if "missing" not in producer and producer.get("last", 0) == end.get("events"):
+        rank = name.partition("/")[2]
+        whole = next((side for side in (ours, theirs) if _is_whole(side["producers"].get(name))), None)
+        end = both.get("ends", {}).get(rank, {})
+        if whole is not None:
+            both["producers"][name], both["ends"][rank] = whole["producers"][name], whole["ends"][rank]
+        elif "missing" not in producer and producer.get("last", 0) == end.get("events"):
             both["producers"][name] = {**producer, "kinds": end["kinds"]}  # all of them are here: no need to reckon
     forget_counts(both)
     return both
+
+
+def _is_whole(producer: Entry | None) -> bool:
+    """Whether a side has had every event of a producer: then it has let go of how many there were of each kind."""
+    return producer is not None and "last" in producer and "kinds" not in producer
 
 
 def _said(ours: list[Any], theirs: list[Any]) -> list[Any]:
@@ -135,6 +148,21 @@ def _dropped(ours: list[str], theirs: list[str]) -> list[str]:
     return sorted((Counter(ours) | Counter(theirs)).elements())
 
 
+def _joined_by(parts: dict[str, Callable[[Any, Any], Any]], ours: Entry, theirs: Entry) -> Entry:
+    """Two mappings as one, each part of them by its own rule."""
+    both = {**theirs, **ours}
+    for name in ours:
+        if name in theirs:
+            both[name] = parts.get(name, _agreed)(ours[name], theirs[name])
+    return both
+
+
+_WHOLE: dict[str, Callable[[Any, Any], Any]] = {
+    "attempts": lambda ours, theirs: _joined(ours, theirs, _attempt),
+    "children": lambda ours, theirs: _joined(ours, theirs, _child),
+    "client": lambda ours, theirs: _joined(ours, theirs, _agreed),
+    "notifications": lambda ours, theirs: _joined(ours, theirs, _told),
+}
 _PARTS: dict[str, Callable[[Any, Any], Any]] = {
     "producers": lambda ours, theirs: _joined(ours, theirs, _producer),
     "begun": _earlier,
