@@ -252,6 +252,7 @@ def test_pdb_stops_where_it_failed(run):
     assert b"(Pdb)" in done.stdout
     assert b"42" in done.stdout
     assert done.returncode == 1
+    assert done.stderr.count(b"Traceback") == 1
     (document,) = json.loads(run("runs", "list", "--json").stdout)
     assert document["status"]["cause"] == "UserError"
 
@@ -262,6 +263,34 @@ def test_a_parameter_is_kept_as_what_it_is_and_found_by_it(run):
         run("runs", "list", "--where", "params.times = 2", "--param", "loud=true", "--json").stdout
     )
     assert document["spec"]["params"] == {"times": 2, "loud": True, "who": "3"}
+
+
+def test_a_wrong_part_of_the_spec_is_said_by_its_path(run):
+    done = run("run", "hello.py:greet", "--set", "resourcs.x=1")
+    assert done.returncode == 2
+    assert b"$.spec.resourcs: there is no field 'resourcs'; did you mean 'resources'?" in done.stderr
+
+
+def test_the_history_says_from_which_commit_a_version_is(run, tmp_path):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("add", "hello.py")
+    git("commit", "-q", "-m", "hello")
+    commit = git("rev-parse", "HEAD").strip()
+    run("run", "hello.py:greet")
+    (tmp_path / "hello.py").write_text(HELLO + "\n# changed\n")
+    run("run", "hello.py:greet")
+    (newer, older) = json.loads(run("function", "history", "greet", "--json").stdout)
+    assert older["status"]["provenance"]["commit"] == newer["status"]["provenance"]["commit"] == commit
+    assert newer["status"]["provenance"]["dirty"] is True
+    assert "dirty" not in older["status"]["provenance"]
+    lines = run("function", "history", "greet").stdout.decode().splitlines()
+    assert commit[:12] in lines[1]
+    assert lines[1].rstrip().endswith("dirty")
+    assert not lines[2].rstrip().endswith("dirty")
 
 
 def test_versions_tell_their_story(run, tmp_path):

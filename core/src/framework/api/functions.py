@@ -192,7 +192,7 @@ class RunnableFunction:
         if self._base is not None and self._base[0] is session and self._base[1].request.project == request.project:
             return replan(session, self._base[1], request)
         planned = plan(session, request)
-        keep_function(session, planned.loaded)
+        keep_function(session, planned)
         self._base = (session, planned)
         return planned
 

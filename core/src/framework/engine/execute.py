@@ -38,10 +38,10 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
     if (reused := reuse(session, planned)) is not None:
         return reused
     if planned.request.inline:
-        keep_function(session, planned.loaded)
+        keep_function(session, planned)
         return InlineRun(session, planned, on_event).run()[1]
     runtime = session.runtime(planned.function.kind)
-    keep_function(session, planned.loaded)
+    keep_function(session, planned)
     planned.submission.detached = not watch
     planned.run["status"]["environment"] = planned.capture.settle()
     planned.capture.keep(session.database)

@@ -173,7 +173,7 @@ def execute_map(
             f"the kind {kind} starts the items of a map as one, and repeats none of them",
             advice="Leave out --retry (retry=) and spec.life.retry.",
         )
-    keep_function(session, planned.base.loaded)
+    keep_function(session, planned.base)
     planned.run["status"]["environment"] = planned.base.capture.settle()
     planned.base.capture.keep(session.database)
     if not is_native:

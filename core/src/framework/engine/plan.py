@@ -206,7 +206,7 @@ def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[st
     from framework.models import FunctionSpec
 
     spec = merged(merged(defaults, dump(function.spec)), overrides)
-    function.spec = structure(spec, FunctionSpec, source="the spec")
+    function.spec = structure(spec, FunctionSpec, source="the spec", at="$.spec")
 
 
 def check_params(request: RunRequest, function: Function) -> None:

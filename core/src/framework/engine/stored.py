@@ -12,16 +12,17 @@ from framework.home import cache_dir
 from framework.models import Function
 
 if TYPE_CHECKING:
+    from framework.engine.plan import Planned
     from framework.engine.session import Session
     from framework.sources import Loaded
 
 
-def keep_function(session: Session, loaded: Loaded) -> None:
+def keep_function(session: Session, planned: Planned) -> None:
     """Keep a version in the database, and its code in the storage; nothing is written when it is there already."""
     from framework.documents.dump import dump
     from framework.errors import NotFound
 
-    function = loaded.function
+    function = planned.function
     metadata = function.metadata
     try:
         latest = session.database.function(metadata.project, metadata.name)
@@ -30,7 +31,8 @@ def keep_function(session: Session, loaded: Loaded) -> None:
     if latest["status"].get("version") == function.status.version:
         return
     if function.spec.code.files:
-        function.status.provenance["archive"] = session.storage.put(loaded.archive()).uri
+        function.status.provenance["archive"] = session.storage.put(planned.loaded.archive()).uri
+    function.status.provenance.update(planned.capture.provenance(wait=not planned.request.inline))
     session.database.put_function(dump(function))
 
 

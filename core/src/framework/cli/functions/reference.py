@@ -44,4 +44,9 @@ def abbreviated(version: str) -> str:
 def provenance(facts: dict[str, object]) -> str:
     """Where a version comes from, on one line; where its code is kept is left to ``--json``."""
     known = {key: content for key, content in facts.items() if content not in (None, "", [], {}) and key != "archive"}
-    return " ".join(f"{key}={content}" for key, content in known.items())
+    words = [
+        str(known.pop("commit", ""))[:12],
+        str(known.pop("branch", "")),
+        "dirty" if known.pop("dirty", False) else "",
+    ]
+    return " ".join([*filter(None, words), *(f"{key}={content}" for key, content in known.items())])

@@ -187,7 +187,8 @@ def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
             live.close()
     if as_json:
         write_json(document)
-    for line in summary(document, said=live.has_said):
+    debugged = planned.request.pdb  # then the traceback was said where the debugger began
+    for line in summary(document, said=(lambda _text: True) if debugged else live.has_said):
         note(line)
     if not as_json:
         following(*next_commands(document, short(session.database, document["metadata"]["uid"])))

@@ -91,6 +91,17 @@ class Capture:
             self._probe.close()
         return self.facts()
 
+    def provenance(self, *, wait: bool) -> dict[str, Any]:
+        """Where a new version of the function comes from: commit, branch and dirty, outside of a checkout nothing.
+
+        Args:
+            wait: Whether to wait for git; where it is not through, the files of the checkout say the commit alone.
+        """
+        git = (self.settle() if wait else self.facts()).get("git")
+        if git is None:
+            git = {} if self._top is None else {"commit": head.commit_of(self._top)}
+        return {name: git[name] for name in ("commit", "branch", "dirty") if git.get(name)}
+
     def keep(self, database: Database) -> None:
         """Keep what runs only name by its digest: the list of packages, and the patch."""
         kept = (database, self._facts.get("packages"), (self._git or {}).get("patch", ""))
