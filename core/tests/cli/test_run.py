@@ -271,6 +271,21 @@ def test_a_wrong_part_of_the_spec_is_said_by_its_path(run):
     assert b"$.spec.resourcs: there is no field 'resourcs'; did you mean 'resources'?" in done.stderr
 
 
+def test_what_was_written_stands_over_a_default_of_the_project(run, tmp_path, database):
+    (tmp_path / "f.yaml").write_text(
+        "kind: local\nmetadata: {name: say}\n"
+        "spec:\n  code: {type: command, command: [echo, hi]}\n  life: {retry: {attempts: 1}}\n"
+    )
+    run("function", "import", "f.yaml")
+    defaults = {"life": {"retry": {"attempts": 4}}, "environment": {"env": {"A": "b"}}}
+    database.put_project({"metadata": {"name": "default"}, "spec": {"defaults": defaults}})
+    for _ in range(2):  # the second time what the first one has kept is run
+        planned = json.loads(run("run", "db://default/say", "--dry-run", "--json").stdout)
+        assert "retry" not in planned["run"]["spec"]
+        assert planned["function"]["spec"]["environment"]["env"] == {"A": "b"}
+        assert run("run", "db://default/say").returncode == 0
+
+
 def test_the_history_says_from_which_commit_a_version_is(run, tmp_path):
     def git(*words):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]

@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from framework.documents.converters import dump, structure
 from framework.documents.merging import merged
+from framework.models import FunctionSpec
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=3)
 KEYS = st.sampled_from("abcd")
@@ -66,3 +68,30 @@ def test_lists_are_not_joined_and_null_is_a_value() -> None:
     defaults = {"requirements": ["a", "b"], "ttl": 3, "env": {"A": "1", "B": "2"}}
     own = {"requirements": ["c"], "ttl": None, "env": {"B": "3"}}
     assert merged(defaults, own) == {"requirements": ["c"], "ttl": None, "env": {"A": "1", "B": "3"}}
+
+
+# The parts of a spec that somebody may write, some of them at their defaults.
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "scale": st.fixed_dictionaries({}, optional={"replicas": st.sampled_from([None, 1, 3])}),
+        "life": st.fixed_dictionaries(
+            {}, optional={"retry": st.fixed_dictionaries({}, optional={"attempts": st.integers(1, 3)})}
+        ),
+        "environment": st.fixed_dictionaries(
+            {}, optional={"image": st.sampled_from(["", "python:3.12"]), "requirements": st.just([])}
+        ),
+        "placement": st.fixed_dictionaries({}, optional={"preemption": st.sampled_from([None, "none"])}),
+    },
+)
+
+
+@given(SPECS, SPECS)
+def test_a_default_of_the_project_never_replaces_what_was_written(
+    defaults: dict[str, Any], own: dict[str, Any]
+) -> None:
+    function = structure(own, FunctionSpec)
+    result = merged(defaults, dump(function, own))
+    assert structure(result, FunctionSpec) == structure(merged(defaults, own), FunctionSpec)
+    assert dump(structure(result, FunctionSpec), own).keys() >= own.keys()
+    assert structure(dump(function, own), FunctionSpec) == function

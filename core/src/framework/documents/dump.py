@@ -5,7 +5,7 @@ Without cattrs, because every command that runs something needs it and the impor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,36 +15,39 @@ from framework.documents.extras import extras_of
 from framework_run.numbers import encode
 
 
-def dump(obj: Any) -> dict[str, Any]:
+def dump(obj: Any, written: Any = None) -> dict[str, Any]:
     """The document of an object of an attrs class, as JSON can carry it.
 
-    Fields at their defaults are left out; unknown keys that it was loaded with are in.
+    Fields at their defaults are left out, but for those that somebody wrote. Unknown keys that it was loaded with are in.
 
     Args:
         obj: The object.
+        written: The document as it was written, of which only the names of fields count: an object does not know
+            which of its defaults somebody meant.
 
     Raises:
         TypeError: A value has no JSON form; the message has its path.
     """
-    return _dump(obj, "$")
+    return _dump(obj, "$", written)
 
 
-def _dump(obj: Any, path: str) -> dict[str, Any]:
+def _dump(obj: Any, path: str, written: Any = None) -> dict[str, Any]:
+    meant = written if isinstance(written, Mapping) else {}
     document = {}
     cls: Any = type(obj)
     for name, default in _fields(cls):
         value = getattr(obj, name)
-        part = _plain(value, f"{path}.{name}")
+        part = _plain(value, f"{path}.{name}", meant.get(name))
         usual = default()
         # An object that equals its default may still carry unknown keys.
-        if value != usual or (_is_attrs(value) and part != _dump(usual, path)):
+        if name in meant or value != usual or (_is_attrs(value) and part != _dump(usual, path)):
             document[name] = part
     return {**document, **extras_of(obj)}
 
 
-def _plain(value: Any, path: str) -> Any:
+def _plain(value: Any, path: str, written: Any = None) -> Any:
     if _is_attrs(value):
-        return _dump(value, path)
+        return _dump(value, path, written)
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict) and any(map(attrs.has, set(map(type, value.values())))):

@@ -67,7 +67,7 @@ def plan(session: Session, request: RunRequest) -> Planned:
         UsageError: The request cannot be planned; the error says why and how to mend it.
     """
     loaded = _load(session, request)
-    _resolve(session, request, loaded.function)
+    _resolve(session, request, loaded)
     guard = secrets.guard(session, loaded.function.spec.environment.secrets)
     try:
         return _planned(session, request, loaded, guard)
@@ -169,16 +169,17 @@ def _load(session: Session, request: RunRequest) -> Loaded:
     return sources.from_command(request.command)
 
 
-def _resolve(session: Session, request: RunRequest, function: Function) -> None:
+def _resolve(session: Session, request: RunRequest, loaded: Loaded) -> None:
     """Kind, project and spec as they hold for this run."""
     from framework.uris import check_name
 
+    function = loaded.function
     function.kind = request.kind or function.kind
     function.metadata.project = check_name(request.project or session.settings.project, "a project")
     check_name(function.metadata.name, "a function")
     defaults = {} if _is_one_version(request.target) else _of_project(session, function).get("defaults", {})
     if request.overrides or defaults:
-        _merge_spec(function, defaults, request.overrides)
+        _merge_spec(loaded, defaults, request.overrides)
 
 
 def _name_version(session: Session, function: Function) -> None:
@@ -200,13 +201,15 @@ def _of_project(session: Session, function: Function) -> dict[str, Any]:
     return found
 
 
-def _merge_spec(function: Function, defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
+def _merge_spec(loaded: Loaded, defaults: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """What was written for the function or the run stands, also where it is what holds anyway."""
     from framework.documents.converters import dump, structure
     from framework.documents.merging import merged
     from framework.models import FunctionSpec
 
-    spec = merged(merged(defaults, dump(function.spec)), overrides)
-    function.spec = structure(spec, FunctionSpec, source="the spec", at="$.spec")
+    spec = merged(merged(defaults, dump(loaded.function.spec, loaded.written)), overrides)
+    loaded.function.spec = structure(spec, FunctionSpec, source="the spec", at="$.spec")
+    loaded.written = merged(loaded.written, overrides)
 
 
 def check_params(request: RunRequest, function: Function) -> None:

@@ -33,7 +33,7 @@ def keep_function(session: Session, planned: Planned) -> None:
     if function.spec.code.files:
         function.status.provenance["archive"] = session.storage.put(planned.loaded.archive()).uri
     function.status.provenance.update(planned.capture.provenance(wait=not planned.request.inline))
-    session.database.put_function(dump(function))
+    session.database.put_function(dump(function, {"spec": planned.loaded.written}))
 
 
 def load_stored(session: Session, target: str) -> Loaded:
@@ -51,14 +51,14 @@ def load_stored(session: Session, target: str) -> Loaded:
     kept = session.database.function(uri.project, uri.name, tag=uri.tag or "latest", version=uri.digest or None)
     function = load(kept, Function)
     if not function.spec.code.files:
-        return Loaded(function=function)
+        return Loaded(function=function, written=kept.get("spec", {}))
     place = function.status.provenance.get("archive")
     if not place:
         raise SourceError(f"the code of {target} is not kept", advice="Run it from its file once.")
     folder = cache_dir(session.home, "code") / function.status.version.replace(":", "-")
     if not folder.is_dir():
         _unpack(session, place, folder)
-    return Loaded(function=function, root=folder)
+    return Loaded(function=function, root=folder, written=kept.get("spec", {}))
 
 
 def _unpack(session: Session, uri: str, folder: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 from attrs import Factory, define
 
@@ -21,11 +22,13 @@ class Loaded:
         function: The Function, with ``spec.code.files`` filled in.
         root: The folder where the files lie; None where they are in ``texts``.
         texts: Relative path to content, of code that lies in no file.
+        written: The spec as somebody wrote it, in which a field may be at its default and meant.
     """
 
     function: Function
     root: Path | None = None
     texts: dict[str, bytes] = Factory(dict)
+    written: dict[str, Any] = Factory(dict)
 
     @property
     def files(self) -> dict[str, Path]:

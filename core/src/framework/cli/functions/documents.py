@@ -52,18 +52,21 @@ def import_(file: str, project: str | None, as_json: bool) -> None:
 
     FILE is what `export` wrote; - is standard input.
     """
-    from framework.documents.converters import dump, read_yaml
+    from framework.documents import yaml
+    from framework.documents.converters import dump, structure
     from framework.documents.identity import version_of
     from framework.models import Function
 
     session = opened()
-    function = read_yaml(_text(file), Function, source=file)
+    text = _text(file)
+    written = yaml.read(text, source=file)
+    function = structure(written, Function, source=file, text=text)
     if not function.metadata.name:
         raise DocumentError(f"{file} does not fit:\n  $.metadata.name: is missing", advice="Give the function a name.")
     if project is not None:
         function.metadata.project = project
     function.status.version = version_of(function, session.plugins.options_class(function.kind))
-    version = session.database.put_function(dump(function))
+    version = session.database.put_function(dump(function, written))
     if as_json:
         write_json(session.database.function(function.metadata.project, function.metadata.name, version=version))
         return
