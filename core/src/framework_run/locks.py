@@ -33,15 +33,16 @@ def hold(path: str) -> int:
     Raises:
         BlockingIOError: Another process has it.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _GLANCE
-    while not _try(fd, fcntl.LOCK_EX):
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if _try(fd, fcntl.LOCK_EX) and os.fstat(fd).st_nlink:  # else somebody removed it as nobody's before we had it
+            sign(fd)
+            return fd
+        os.close(fd)
         if time.monotonic() > deadline:
-            os.close(fd)
             raise BlockingIOError(f"another process holds {path}")
         time.sleep(0.001)
-    sign(fd)
-    return fd
 
 
 def sign(fd: int, pid: int | None = None) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +74,35 @@ def test_bars_that_an_inline_run_draws_are_its_progress():
     assert run.document["status"]["progress"]["done"] == 2_000
     (line,) = run.logs().splitlines()
     assert line.startswith("epoch: 100%|")
+
+
+PARENT = """
+import os, signal, sys, time
+import framework as fw
+
+@fw.function
+def fork():
+    child = os.fork()
+    if child == 0:
+        print(os.getpid(), flush=True)
+        while True:
+            time.sleep(60)
+    os.waitpid(child, 0)
+
+fork.run()
+"""
+
+
+def test_a_forked_child_that_lives_on_does_not_keep_its_parents_run_alive(tmp_path):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    child = int(parent.stdout.readline())
+    try:
+        assert [run.state for run in fw.runs()] == ["running"]
+        parent.kill()
+        parent.wait()
+        (run,) = fw.runs()
+        assert (run.state, run.cause) == ("failed", "Lost")
+        os.kill(child, 0)  # it is there still
+    finally:
+        os.kill(child, signal.SIGKILL)
+        parent.stdout.close()

@@ -109,3 +109,19 @@ def test_a_process_that_is_gone_has_no_start(path: str) -> None:
     child.wait(30)
     assert locks.start_time(child.pid) == ""
     assert locks.start_time(os.getpid()) != ""
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_made_anew(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = [Path.unlink, lambda _path: None]  # the first time somebody takes it for nobody's
+    lock = locks._try
+
+    def late(fd: int, operation: int) -> bool:
+        ways.pop(0)(Path(path))
+        return lock(fd, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locks, "_try", late)
+        fd = locks.hold(path)
+    assert ways == []
+    assert locks.is_held(path)
+    os.close(fd)

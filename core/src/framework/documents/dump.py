@@ -18,7 +18,8 @@ from framework_run.numbers import encode
 def dump(obj: Any, written: Any = None) -> dict[str, Any]:
     """The document of an object of an attrs class, as JSON can carry it.
 
-    Fields at their defaults are left out, but for those that somebody wrote. Unknown keys that it was loaded with are in.
+    Fields at their defaults are left out, but for those that somebody wrote. Unknown keys that it was loaded with are
+    in.
 
     Args:
         obj: The object.

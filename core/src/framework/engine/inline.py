@@ -164,13 +164,22 @@ def handle(home: Path) -> dict[str, Any]:
     """The handle of a run in this process: the name of the lock that it holds for life."""
     pid = os.getpid()
     if pid not in _held:
-        _held.clear()  # a forked child holds none of its parent's
         folder = live_dir(home)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{pid}-{locks.start_time(pid)}.lock"
         fd = locks.hold(str(path))
         _held[pid] = (str(path), fd)
     return {"kind": "inline", "version": 1, "lock": _held[pid][0]}
+
+
+def _let_go() -> None:
+    """In a forked child: the lock that it inherits is its parent's, and would outlive it here."""
+    while _held:
+        os.close(_held.popitem()[1][1])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def is_alive(handle: dict[str, Any]) -> bool:
