@@ -129,6 +129,15 @@ class Follower:
                 self._interrupts += 1
                 self._ask_to_end()
 
+    def follow_while(self, is_wanted: Callable[[], bool]) -> Document:
+        """Follow the attempt as long as it is wanted, at most to its end; nobody is asked to end.
+
+        Args:
+            is_wanted: Is asked at least every second or so.
+        """
+        self._bring(wait=True, is_wanted=is_wanted)
+        return self.conclude()
+
     def catch_up(self) -> Document:
         """Bring in what is there now, and the end if it has come."""
         self._bring(wait=False)
@@ -155,7 +164,7 @@ class Follower:
         rows: list[dict[str, Any]] = document["status"].get("attempts") or []
         return next((row for row in rows if row["number"] == self._attempt), {})
 
-    def _bring(self, *, wait: bool) -> None:
+    def _bring(self, *, wait: bool, is_wanted: Callable[[], bool] = lambda: True) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
             if events:
                 self._apply(events, cursor)
@@ -163,6 +172,8 @@ class Follower:
             if self._on_event is not None:
                 for event in events:
                     self._on_event(event)
+            if not is_wanted():
+                return
 
     def _apply(self, events: list[Event], cursor: Cursor) -> None:
         if any("content" in event["data"] for event in events):

@@ -1,0 +1,157 @@
+"""``framework logs -f``: real runs, followed by a command of its own, from another folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PROGRAM = str(Path(sys.executable).parent / "framework")
+PATIENCE = 60.0  # seconds; far beyond what anything here takes
+SOURCE = """
+import pathlib
+import sys
+import time
+
+import framework as fw
+
+
+def steps(gate: str, count: int = 3):
+    for number in range(count):
+        print("step", number, flush=True)
+        while not pathlib.Path(f"{gate}{number}").exists():
+            time.sleep(0.01)
+    print("done", end="", flush=True)
+
+
+def again():
+    print("attempt", fw.context().attempt, flush=True)
+    if fw.context().attempt < 3:
+        raise ValueError("not yet")
+"""
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Start a run of a function apart; returns its uid."""
+    monkeypatch.delenv("FRAMEWORK_PLUGINS", raising=False)
+    (tmp_path / "work.py").write_text(SOURCE)
+
+    def start(*words: str) -> str:
+        command = [PROGRAM, "run", *words, "--detach"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    return start
+
+
+@pytest.fixture
+def follow(tmp_path: Path, runs: object) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command in another folder, with its output in the files out and err."""
+    (tmp_path / "elsewhere").mkdir()
+    started = []
+
+    def call(*words: str) -> subprocess.Popen[str]:
+        out, err = (tmp_path / "out").open("wb"), (tmp_path / "err").open("wb")
+        with out, err:
+            process = subprocess.Popen([PROGRAM, *words], cwd=tmp_path / "elsewhere", stdout=out, stderr=err, text=True)
+        started.append(process)
+        return process
+
+    yield call
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def open_gates(tmp_path: Path, name: str, *numbers: int) -> None:
+    for number in numbers:
+        (tmp_path / f"{name}{number}").touch()
+
+
+def test_a_run_is_printed_as_it_goes_and_again_by_who_comes_later(tmp_path, runs, follow):
+    uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a")
+    process = follow("logs", "-f", uid)
+    until(lambda: "step 0\n" in (tmp_path / "out").read_text())
+    open_gates(tmp_path, "a", 0)
+    until(lambda: "step 1\n" in (tmp_path / "out").read_text())
+    assert process.poll() is None
+    process.kill()  # who looks is killed; the run goes on, and is found where it is
+    open_gates(tmp_path, "a", 1, 2)
+    process = follow("logs", "-f", uid)
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / "out").read_text() == "step 0\nstep 1\nstep 2\ndone"
+
+
+def test_several_runs_have_their_names_before_each_line(tmp_path, runs, follow):
+    first = runs("work.py:steps", "-p", f"gate={tmp_path}/a", "--count", "1", "--name", "first")
+    second = runs("work.py:steps", "-p", f"gate={tmp_path}/b", "--count", "1", "--name", "the-second")
+    process = follow("logs", "-f", first, second)
+    until(lambda: (tmp_path / "out").read_text().count("step 0") == 2)
+    open_gates(tmp_path, "b", 0)
+    open_gates(tmp_path, "a", 0)
+    assert process.wait(PATIENCE) == 0
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert len(lines) == 4
+    for name in ("first ", "the-second "):
+        own = [line.partition(" | ")[2] for line in lines if line.startswith(name)]
+        assert own == ["step 0", "done"]
+    assert (tmp_path / "err").read_text().count(": completed") == 2
+
+
+def test_attempts_follow_one_another(tmp_path, runs, follow):
+    words = ["--set", 'spec.life.retry={attempts: 3, backoff: 0.05, "on": [UserError]}']
+    uid = runs("work.py:again", *words)
+    process = follow("logs", "-f", uid)
+    assert process.wait(PATIENCE) == 0
+    printed = (tmp_path / "out").read_text()
+    assert "attempt 3\n" in printed
+    shown = subprocess.run([PROGRAM, "runs", "show", uid], capture_output=True, text=True, check=True).stdout
+    assert "completed" in shown
+
+
+def test_an_interrupt_leaves_the_run_alone_and_says_so(tmp_path, runs, follow):
+    uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a")
+    process = follow("logs", "-f", uid)
+    until(lambda: "step 0\n" in (tmp_path / "out").read_text())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    said = (tmp_path / "err").read_text()
+    assert "The run goes on." in said
+    assert f"framework logs -f {uid}" in said
+    open_gates(tmp_path, "a", 0, 1, 2)
+    process = follow("logs", "-f", uid)
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / "out").read_text().endswith("done")
+
+
+def test_a_run_that_is_killed_ends_the_following(tmp_path, runs, follow):
+    uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a")
+    process = follow("logs", "-f", uid)
+    until(lambda: "step 0\n" in (tmp_path / "out").read_text())
+    from framework_run import locks
+
+    owner = locks.owner(str(Path(os.environ["FRAMEWORK_HOME"]) / "runs" / uid / "lock"))
+    os.kill(owner["pid"], signal.SIGKILL)
+    assert process.wait(PATIENCE) == 0
+    shown = subprocess.run([PROGRAM, "runs", "show", uid], capture_output=True, text=True, check=True).stdout
+    assert "failed: Lost" in shown
+
+
+def test_one_of_several_that_is_not_there_is_named(tmp_path, runs, follow):
+    process = follow("logs", "-f", "no-such-run")
+    assert process.wait(PATIENCE) == 2
+    assert "no-such-run" in (tmp_path / "err").read_text()
