@@ -1,8 +1,11 @@
-"""``framework logs -f``: real runs, followed by a command of its own, from another folder."""
+"""``framework logs -f`` and ``runs watch``: real runs, looked at by a command of its own, from another folder."""
 
 from __future__ import annotations
 
+import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -155,3 +158,86 @@ def test_one_of_several_that_is_not_there_is_named(tmp_path, runs, follow):
     process = follow("logs", "-f", "no-such-run")
     assert process.wait(PATIENCE) == 2
     assert "no-such-run" in (tmp_path / "err").read_text()
+
+
+def test_watching_says_each_change_where_nobody_looks(tmp_path, runs, follow):
+    first = runs("work.py:steps", "-p", f"gate={tmp_path}/a", "--count", "1", "--name", "first")
+    process = follow("runs", "watch")
+    until(lambda: "first  running" in (tmp_path / "out").read_text())
+    second = runs("work.py:steps", "-p", f"gate={tmp_path}/b", "--count", "1", "--name", "second")
+    until(lambda: "second  running" in (tmp_path / "out").read_text())
+    open_gates(tmp_path, "a", 0)
+    until(lambda: "first  completed" in (tmp_path / "out").read_text())
+    assert process.poll() is None
+    open_gates(tmp_path, "b", 0)
+    assert process.wait(PATIENCE) == 0
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert sum(first in line for line in lines) == len([line for line in lines if "  first  " in line])
+    assert [line for line in lines if second in line and "completed" in line]
+    assert len(lines) <= 6
+
+
+def test_watching_with_json_waits_and_writes_one_document(tmp_path, runs, follow):
+    uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a", "--count", "1")
+    process = follow("runs", "watch", uid, "--json")
+    open_gates(tmp_path, "a", 0)
+    assert process.wait(PATIENCE) == 0
+    assert [run["status"]["state"] for run in json.loads((tmp_path / "out").read_text())] == ["completed"]
+
+
+def test_watching_a_run_that_fails_is_an_exit_status(runs, follow):
+    uid = runs("work.py:again")
+    assert follow("runs", "watch", uid).wait(PATIENCE) == 1
+    assert follow("runs", "watch").wait(PATIENCE) == 0
+
+
+def test_nothing_to_watch_is_said(tmp_path, runs, follow):
+    assert follow("runs", "watch").wait(PATIENCE) == 0
+    assert "Nothing is running." in (tmp_path / "err").read_text()
+
+
+def test_an_interrupt_ends_the_watching_only(tmp_path, runs, follow):
+    uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a", "--count", "1")
+    process = follow("runs", "watch", uid)
+    until(lambda: "running" in (tmp_path / "out").read_text())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert "The run goes on." in (tmp_path / "err").read_text()
+    open_gates(tmp_path, "a", 0)
+    assert follow("runs", "watch", uid).wait(PATIENCE) == 0
+
+
+def test_on_a_terminal_a_table_is_drawn_over_itself(tmp_path, runs):
+    source = (
+        SOURCE
+        + """
+
+def far(gate: str):
+    fw.context().progress(42, 100, unit='rows')
+    while not pathlib.Path(gate).exists():
+        time.sleep(0.01)
+    return 7
+"""
+    )
+    (tmp_path / "far.py").write_text(source)
+    uid = runs("far.py:far", "-p", f"gate={tmp_path}/gate")
+    main, side = pty.openpty()
+    process = subprocess.Popen([PROGRAM, "runs", "watch", uid], stdout=side, stderr=side, close_fds=True)
+    os.close(side)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(main, 65_536)
+        except OSError:  # the other side is closed
+            break
+        seen += piece
+        if b"42/100 rows" in seen:
+            (tmp_path / "gate").touch()
+        if not piece:
+            break
+    os.close(main)
+    assert process.wait(PATIENCE) == 0
+    text = seen.decode()
+    assert "████░░░░░░" in text
+    assert re.search(r"\x1b\[2A\r", text)
+    assert "return=7" in text.rsplit("\x1b[2A", 1)[1]

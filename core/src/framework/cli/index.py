@@ -32,11 +32,11 @@ _SETUP: Final = "This installation"
 
 ROOT: Final[dict[str, Entry]] = {
     "run": Entry("Run a function, a script or a command, and track it.", "run.command:run", _DO),
-    "logs": Entry("Print the output of a run (as `runs logs`).", "runs.logs:logs", _DO),
+    "logs": Entry("Print the output of runs (as `runs logs`).", "runs.logs:logs", _DO),
     "abort": Entry("Ask runs to end, and end them if they do not.", "abort:abort", _DO),
     "why": Entry("Explain why a version or a run is another one.", "explain.why:why", _EXPLAIN),
     "diff": Entry("Show what differs between two runs or versions.", "explain.diff:diff", _EXPLAIN),
-    "runs": Entry("Look at runs: list, show, logs, compare, patch, delete, sync.", section=_LOOK),
+    "runs": Entry("Look at runs: list, show, watch, logs, compare, patch, delete, sync.", section=_LOOK),
     "function": Entry("Look at functions: versions, tags, differences.", section=_LOOK),
     "artifacts": Entry("Look at what runs have made, and fetch it.", section=_LOOK),
     "project": Entry("Look at projects, and create them.", section=_LOOK),
@@ -52,7 +52,8 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
     "runs": {
         "list": Entry("List runs, the newest first.", "runs.list:list_runs"),
         "show": Entry("Show everything that is known of a run.", "runs.show:show"),
-        "logs": Entry("Print the output of a run.", "runs.logs:logs"),
+        "watch": Entry("Show runs while they run.", "runs.watch:watch"),
+        "logs": Entry("Print the output of runs.", "runs.logs:logs"),
         "compare": Entry("Show runs side by side, and what differs.", "runs.compare:compare"),
         "patch": Entry("Print the uncommitted changes that a run was started with.", "runs.patch:patch"),
         "delete": Entry("Delete runs with their logs and metrics.", "runs.delete:delete"),
