@@ -6,6 +6,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -39,41 +40,89 @@ def _as_somebody() -> dict[str, Any]:
     pytest.skip("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The folder of a server's socket; the server is stopped by its pid at the end."""
-    initdb, postgres = _program("initdb"), _program("postgres")
-    if not (initdb and postgres):
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    pytest.importorskip("psycopg2", reason="pip install 'framework-db-sql[postgresql]'")
-    somebody = _as_somebody()
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        data = folder / "data"
-        if somebody:
-            os.chown(folder, somebody["user"], somebody["group"])
+class Server:
+    """A PostgreSQL server, which listens at a socket in its folder only.
+
+    Args:
+        folder: Its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        initdb, postgres = _program("initdb"), _program("postgres")
+        if not (initdb and postgres):
+            pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        pytest.importorskip("psycopg2", reason="pip install 'framework-db-sql[postgresql]'")
+        self.folder, self._postgres, self._somebody = folder, postgres, _as_somebody()
+        if self._somebody:
+            os.chown(folder, self._somebody["user"], self._somebody["group"])
         subprocess.run(
-            [initdb, "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            [
+                initdb,
+                "-D",
+                folder / "data",
+                "-U",
+                "tester",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
             check=True,
             capture_output=True,
             cwd=folder,
-            **somebody,
+            **self._somebody,
         )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its database, without a schema of one's own."""
+        return f"postgresql://tester@/postgres?host={quote(str(self.folder), safe='')}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=100"]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [postgres, "-D", data, "-k", folder, *options], stdout=log, stderr=log, cwd=folder, **somebody
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._postgres, "-D", self.folder / "data", "-k", self.folder, *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **self._somebody,
             )
+        _await(self._process, self.folder)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it; on SIGTERM what is connected still is let finish, on SIGINT it is cut off."""
+        assert self._process is not None
+        self._process.send_signal(how)
         try:
-            _await(server, folder)
-            yield name
-        finally:
-            server.terminate()  # what is connected still is let finish; the tests have closed theirs
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The folder of a server's socket; the server is stopped by its pid at the end."""
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name))
+        server.start()
+        yield name
+        server.stop()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that a test may stop and start; it runs."""
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name))
+        server.start()
+        yield server
+        server.stop()
 
 
 def _await(server: subprocess.Popen[bytes], folder: Path) -> None:

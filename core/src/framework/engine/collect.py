@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from framework.databases import ActiveRun, Document
-from framework.engine import elsewhere, inline
+from framework.engine import elsewhere, inline, undelivered
 from framework.engine.claims import claim, end_unstarted
 from framework.engine.execute import Follower
 from framework.engine.notes import note
@@ -37,7 +37,7 @@ def collect(
         The uids of the runs that have come to their end by this.
     """
     _adopt(session)
-    ended, remote = [], []
+    ended, remote = undelivered.bring(session), []
     for run in session.database.active_runs():
         if _is_elsewhere(session, run):
             remote.append(run)
@@ -125,7 +125,7 @@ def _map(session: Session, run: ActiveRun) -> bool:
 
 
 def _inline(session: Session, run: ActiveRun) -> bool:
-    if inline.is_alive(run.handle or {}) or run.document["status"].get("state") in ENDED:
+    if inline.is_alive(run.handle or {}) is not False or run.document["status"].get("state") in ENDED:
         return False
     end = {**ends.lost("the process that ran it inline is gone and left no final record"), "retryable": False}
     if run.document["status"].get("retry"):

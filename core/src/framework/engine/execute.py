@@ -10,6 +10,7 @@ from framework.engine.caching import reuse
 from framework.engine.inline import InlineRun
 from framework.engine.notifications import tell
 from framework.engine.stored import keep_function
+from framework.errors import DatabaseError
 from framework.models.causes import ENDED
 from framework_run.events import Event
 
@@ -47,10 +48,17 @@ def execute(session: Session, planned: Planned, *, watch: bool = True, on_event:
     planned.capture.keep(session.database)
     handle = runtime.submit(planned.submission)
     document = {**planned.run, "status": {**planned.run["status"], "state": "pending"}}
-    session.database.create_run(document, handle=handle)
-    if not watch:
-        return document
-    return see_through(session, planned.submission.uid, handle, on_event)
+    try:
+        session.database.create_run(document, handle=handle)
+        return see_through(session, planned.submission.uid, handle, on_event) if watch else document
+    except DatabaseError as error:
+        raise _goes_on(error, planned.submission.uid) from error
+
+
+def _goes_on(error: DatabaseError, uid: str) -> DatabaseError:
+    """The error of a client whose database does not answer: what it has started is none the worse for it."""
+    advice = "What it reports is kept until the database answers; then: framework runs sync"
+    return DatabaseError(f"{error.message}\nThe run {uid} was started, and goes on", advice=advice)
 
 
 def see_through(session: Session, uid: str, handle: Handle, on_event: OnEvent | None = None) -> Document:

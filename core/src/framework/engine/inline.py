@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from framework.errors import ParameterError, UsageError
+from framework.errors import DatabaseError, ParameterError, UsageError
 from framework.home import live_dir
 from framework_run import locks
 from framework_run.errors import BindingError, SecretError
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from framework.engine.plan import Planned
     from framework.engine.secrets import Guard
     from framework.engine.session import Session
+    from framework.engine.undelivered import Undelivered
     from framework_run.masking import Masker
 
 _SEND = 1.0  # seconds between two deliveries of a run that takes longer
-_held: dict[int, tuple[str, int]] = {}
+_held: dict[int, tuple[dict[str, Any], int]] = {}
 
 
 class InlineRun:
@@ -46,6 +48,8 @@ class InlineRun:
         self._sent = time.monotonic()
         self._home = session.home
         self._masker: Masker | None = None  # of a run with secrets
+        self._known: Document = planned.run  # as it was last recorded
+        self._undelivered: Undelivered | None = None
 
     def run(self) -> tuple[Any, Document, BaseException | None]:
         """Run it to its end, with as many attempts as it has.
@@ -80,7 +84,7 @@ class InlineRun:
 
     def _run(self, params: dict[str, Any]) -> tuple[Any, Document, BaseException | None]:
         value, document, error = self._attempt(params)
-        while document["status"].get("retry"):
+        while document["status"].get("retry") and self._undelivered is None:
             from framework.engine.retrying import wait_for_turn
 
             try:
@@ -134,10 +138,11 @@ class InlineRun:
 
     def _end(self, end: dict[str, Any]) -> Document:
         """Record the end, and tell who wants to know of it."""
-        self._tell_what_was_late()
+        with suppress(DatabaseError):
+            self._tell_what_was_late()
         self._emit("end", end, None)
         document = self._deliver()
-        if self._planned.request.notifications:
+        if self._planned.request.notifications and self._undelivered is None:
             from framework.engine.notifications import tell
 
             document = tell(self._session, document)
@@ -155,21 +160,42 @@ class InlineRun:
 
     def _deliver(self) -> Document:
         events, self._waiting = self._waiting, []
-        document = self._database.apply(self._planned.run["metadata"]["uid"], events)
+        if self._undelivered is None:
+            try:
+                self._known = self._database.apply(self._planned.run["metadata"]["uid"], events)
+            except DatabaseError as error:
+                self._put_by(events, error)
+        else:
+            self._known = self._undelivered.write(events, self._producer.kinds)
         self._sent = time.monotonic()
-        return document
+        return self._known
+
+    def _put_by(self, events: list[Event], error: DatabaseError) -> None:
+        """From here on the run is kept in a file, because its database does not answer.
+
+        Raises:
+            DatabaseError: There is no room for the file either.
+        """
+        from framework.engine.undelivered import Undelivered
+
+        try:
+            self._undelivered = Undelivered(self._home, self._known, handle(self._home))
+            self._known = self._undelivered.write(events, self._producer.kinds)
+        except OSError as refused:
+            raise error from refused
+        self._undelivered.say(error)
 
 
 def handle(home: Path) -> dict[str, Any]:
-    """The handle of a run in this process: the name of the lock that it holds for life."""
+    """The handle of a run in this process: the name of the lock that it holds for life, and the machine."""
     pid = os.getpid()
     if pid not in _held:
         folder = live_dir(home)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{pid}-{locks.start_time(pid)}.lock"
-        fd = locks.hold(str(path))
-        _held[pid] = (str(path), fd)
-    return {"kind": "inline", "version": 1, "lock": _held[pid][0]}
+        path = str(folder / f"{pid}-{locks.start_time(pid)}.lock")
+        place = {"lock": path, "host": os.uname().nodename, "boot": locks.boot_id()}
+        _held[pid] = ({"kind": "inline", "version": 1, **place}, locks.hold(path))
+    return dict(_held[pid][0])
 
 
 def _let_go() -> None:
@@ -182,8 +208,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go)
 
 
-def is_alive(handle: dict[str, Any]) -> bool:
-    """Whether the process of an inline run lives."""
+def is_alive(handle: dict[str, Any]) -> bool | None:
+    """Whether the process of an inline run lives; None where that cannot be told, because it is on another machine."""
+    if handle.get("boot", locks.boot_id()) != locks.boot_id():
+        return False if handle.get("host") == os.uname().nodename else None
     return locks.is_held(handle["lock"])
 
 
