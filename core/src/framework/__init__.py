@@ -39,10 +39,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from framework_run.context import Context
+    from framework_run.errors import NonRetryable
 
 _WHERE = {
     "context": "framework.api.context",
     "Context": "framework_run.context",
+    "NonRetryable": "framework_run.errors",
     "function": "framework.api.functions",
     "RunnableFunction": "framework.api.functions",
     "project": "framework.api.projects",
@@ -61,6 +63,7 @@ __all__ = [
     "DocumentError",
     "FrameworkError",
     "LiveProject",
+    "NonRetryable",
     "NotFound",
     "NotificationError",
     "ParameterError",

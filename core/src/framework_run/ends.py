@@ -49,6 +49,12 @@ def timeout(seconds: float) -> Ending:
     return failed("Timeout", f"it ran longer than its limit of {seconds:g} s", "Raise --timeout, or make it faster.")
 
 
+def pending_timeout(seconds: float) -> Ending:
+    """The limit of time before the user's code begins was reached."""
+    message = f"its code had not begun after its limit of {seconds:g} s"
+    return failed("Timeout", message, "Raise --pending-timeout, or look at what it waited for.")
+
+
 def aborted(message: str = "it was asked to end") -> Ending:
     """Somebody asked for it."""
     advice = "Run it again when you want it."

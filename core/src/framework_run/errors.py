@@ -82,6 +82,10 @@ class NetworkError(InstallError):
     cause: ClassVar[str] = "BackendError"
 
 
+class NonRetryable(Exception):  # noqa: N818  it says what is to be done, and the message says what is wrong
+    """Raised by the user's code: it fails, and to repeat the run would not help."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like a name; empty when none is near."""
     from difflib import get_close_matches

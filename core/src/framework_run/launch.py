@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from framework_run import channel, ends, processes, signals
 
+if TYPE_CHECKING:
+    from framework_run.cgroups import Group
+
 # pathlib is slow to import, and this runs before every handler: hence os.path throughout, with its noqa.
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 
 class Started(NamedTuple):
@@ -19,20 +21,23 @@ class Started(NamedTuple):
         pid: The leader of its session.
         pipes: The names of its pipes by their read ends, which do not block: stdout, stderr, channel, and start.
         oom_kills: What `framework_run.peaks.oom_kills` said before it began.
+        group: The control group that it joins, where it has one of its own.
     """
 
     pid: int
     pipes: dict[int, str]
     oom_kills: int
+    group: Group | None = None
 
 
-def start(submission: dict[str, Any], scratch: str, oom_kills: int) -> Started:
+def start(submission: dict[str, Any], scratch: str, oom_kills: int, group: Group | None = None) -> Started:
     """Fork the handler.
 
     Args:
         submission: The whole submission.
         scratch: A folder of this run's own.
         oom_kills: Kept with it.
+        group: The control group with its limits, which it joins before the user's code begins.
 
     Returns:
         The handler. On its pipe start comes the end, as JSON, where the user's code could not be begun; the pipe
@@ -42,7 +47,7 @@ def start(submission: dict[str, Any], scratch: str, oom_kills: int) -> Started:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(submission, scratch, {name: writer for name, (_, writer) in pipes.items()}, parent)
+        _become(submission, scratch, {name: writer for name, (_, writer) in pipes.items()}, parent, group)
     readers = {}
     for name, (reader, writer) in pipes.items():
         os.close(writer)
@@ -50,10 +55,12 @@ def start(submission: dict[str, Any], scratch: str, oom_kills: int) -> Started:
     os.read(pipes["start"][0], 1)  # from here on it has its session, and its signals are not ours
     for reader in readers:
         os.set_blocking(reader, False)
-    return Started(pid, readers, oom_kills)
+    return Started(pid, readers, oom_kills, group)
 
 
-def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], parent: int) -> NoReturn:
+def _become(
+    submission: dict[str, Any], scratch: str, pipes: dict[str, int], parent: int, group: Group | None
+) -> NoReturn:
     """In the forked child: become the handler or the command. Never returns into the supervisor's stack."""
     try:
         command = submission["code"].get("command")
@@ -61,10 +68,13 @@ def _become(submission: dict[str, Any], scratch: str, pipes: dict[str, int], par
             _settle(pipes, parent, python=command is None, items=submission.get("items_fd"))
             submission = _with_inputs(submission, scratch)
             python = _prepare(submission, pipes["channel"], scratch)
+            _limit(submission, pipes["channel"], group)
             if command is not None:
-                _execute(submission, python, pipes["channel"], scratch)
+                from framework_run.replacing import execute
+
+                execute(submission, python, pipes["channel"], scratch)
             if python:
-                from framework_run.afresh import start_afresh
+                from framework_run.replacing import start_afresh
 
                 start_afresh(submission, python, pipes["channel"], scratch)
         except Exception as error:  # noqa: BLE001  whatever it is, it is why nothing was started
@@ -112,7 +122,9 @@ def _prepare(submission: dict[str, Any], channel_fd: int, scratch: str) -> str:
         try:
             os.chdir(workdir)
         except OSError as error:
-            raise _NotStartedError(f"the working folder {workdir!r} cannot be used: {error.strerror}") from error
+            from framework_run.errors import LoadingError
+
+            raise LoadingError(f"the working folder {workdir!r} cannot be used: {error.strerror}") from error
     if not submission.get("requirements"):
         return ""
     from framework_run import environments, surroundings
@@ -129,30 +141,15 @@ def _prepare(submission: dict[str, Any], channel_fd: int, scratch: str) -> str:
     return python
 
 
-def _execute(submission: dict[str, Any], python: str, channel_fd: int, scratch: str) -> NoReturn:
-    """Replace this process by the script or command; its Python finds the facade behind what it has on PYTHONPATH."""
-    from framework_run.loading import facade, folder_of
+def _limit(submission: dict[str, Any], channel_fd: int, group: Group | None) -> None:
+    """Put this process under its limits; what was installed for it was not."""
+    if not (submission.get("resources") or {}).get("limits"):
+        return
+    from framework_run import limits
 
-    code = submission["code"]
-    folder = folder_of(code, scratch)
-    names = {"{python}": python or sys.executable, "{code}": folder}
-    words = [_filled(word, names) for word in code["command"]]
-    if code.get("archive") and not submission.get("workdir"):
-        os.chdir(folder)
-    os.set_inheritable(channel_fd, True)  # noqa: FBT003  the system's own signature
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")  # else 8 KiB are held back on a pipe, and lost when it is killed
-    if python:
-        _append("PATH", [os.environ.pop("PATH", os.defpath)], first=os.path.dirname(python))  # noqa: PTH120
-    if python or not _installed():
-        _append("PYTHONPATH", [_ROOT, facade()], first=os.environ.pop("PYTHONPATH", ""))
-    try:
-        os.execvp(words[0], words)  # noqa: S606  no shell, on purpose
-    except OSError as error:
-        raise _NotStartedError(f"{words[0]!r} cannot be started: {error.strerror}") from error
-
-
-class _NotStartedError(Exception):
-    """What the submission asks for cannot be started."""
+    said = limits.settle(submission, group)
+    if said:
+        channel.Channel(channel_fd, submission["token"]).send("log", {"stream": "system", "text": said})
 
 
 def _refuse(start_fd: int, error: Exception) -> NoReturn:
@@ -164,7 +161,7 @@ def _refuse(start_fd: int, error: Exception) -> NoReturn:
         from framework_run.outcome import ending
 
         end = ending(error)
-    elif isinstance(error, (_NotStartedError, ValueError)):  # ValueError: a zero byte in a word or a variable
+    elif isinstance(error, ValueError):  # a zero byte in a word or a variable
         end = ends.bad_input(str(error))
     else:
         end = ends.backend(f"the handler could not be started: {type(error).__name__}: {error}")
@@ -172,23 +169,6 @@ def _refuse(start_fd: int, error: Exception) -> NoReturn:
     while text:
         text = text[os.write(start_fd, text) :]
     os._exit(1)
-
-
-def _filled(word: str, names: dict[str, str]) -> str:
-    for name, value in names.items():
-        word = word.replace(name, value)
-    return word
-
-
-def _append(name: str, entries: list[str], *, first: str) -> None:
-    os.environ[name] = os.pathsep.join(entry for entry in (first, *entries) if entry)
-
-
-def _installed() -> bool:
-    """Whether a whole framework is installed for this interpreter, outside of the archive."""
-    from importlib.machinery import PathFinder
-
-    return PathFinder.find_spec("framework") is not None
 
 
 def _close_all_but(kept: set[int]) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import ends
-from framework_run.errors import RunSideError
+from framework_run.errors import NonRetryable, RunSideError
 
 if TYPE_CHECKING:
     from traceback import TracebackException
@@ -57,7 +57,8 @@ def ending(error: BaseException) -> dict[str, Any]:
     if isinstance(error, RunSideError):
         shown = f"{error}\n" if "\n" in str(error) else ""  # the line and the caret of a syntax error
         return {**_of_ours(error), "traceback": text if error.cause == "UserError" else shown}
-    return ends.user_error(_line(error), traceback=text, exit_code=1, advice=_advice(error))
+    end = ends.user_error(_line(error), traceback=text, exit_code=1, advice=_advice(error))
+    return {**end, "retryable": False} if isinstance(error, NonRetryable) else end
 
 
 def user_traceback(error: BaseException) -> str:

@@ -20,6 +20,8 @@ from framework_run.signals import Requests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from framework_run.cgroups import Group
+
 
 def main(argv: list[str]) -> int:
     """Run the submission in a file, or on standard input for ``-``.
@@ -72,7 +74,8 @@ def _start(
         scratch = until_the_end.enter_context(scratch_of(submission))
         if requests.count:
             return ends.aborted("it was asked to end before it began")
-        return launch.start(_with_secrets(submission, values), scratch, oom_kills)
+        group = until_the_end.enter_context(_limits(submission))
+        return launch.start(_with_secrets(submission, values), scratch, oom_kills, group)
     except SecretError as error:
         return ends.bad_input(error.message, advice=error.advice)
     except Exception as error:  # noqa: BLE001  the end is written whatever happens
@@ -123,6 +126,24 @@ def _open_standard_streams() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  the lowest number that is free
         os.set_inheritable(fd, True)  # noqa: FBT003  the system's own signature
     os.close(fd)
+
+
+@contextmanager
+def _limits(submission: dict[str, Any]) -> Iterator[Group | None]:
+    """The control group with the run's limits, for as long as it runs; its folders are noted for who comes after."""
+    if not (submission.get("resources") or {}).get("limits"):
+        yield None
+        return
+    from framework_run import limits
+
+    group = limits.group(submission)
+    note = submission["carrier"].get("groups")
+    if group is not None and note:
+        with open(note, "w", encoding="utf-8") as stream:  # noqa: PTH123  as in `_read`
+            json.dump(sorted(set(group.folders.values())), stream)
+    yield group
+    if group is not None:
+        group.remove()
 
 
 @contextmanager

@@ -14,11 +14,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import ends, frames, launch, limits, peaks, processes, surroundings
+from framework_run.accounts import Accounts
 from framework_run.carriers import Carrier
 from framework_run.events import KINDS, Event, Producer
 from framework_run.masking import Masker, unmasked
 from framework_run.output import Output
 from framework_run.signals import Requests
+from framework_run.timelimits import TimeLimits
 
 if TYPE_CHECKING:
     from framework_run.loglimit import Line, LogLimit
@@ -49,14 +51,13 @@ class Watcher:
     def __init__(
         self, submission: dict[str, Any], carrier: Carrier, requests: Requests, secrets: Mapping[str, str] = _NO_SECRETS
     ) -> None:
-        timeouts = submission.get("timeouts") or {}
         self.submission = submission
         self.carrier, self.log_limit = _as_asked(carrier, submission["carrier"])
         self.requests = requests
         self.producer = Producer(submission["run"])
         self.is_command = submission["code"].get("command") is not None
-        self.grace = 10.0 if timeouts.get("grace") is None else float(timeouts["grace"])
-        self.limit: float | None = timeouts.get("run")
+        self.limits = TimeLimits(submission.get("timeouts") or {})
+        self.accounts = Accounts(None, 0, {})
         self.beat: float | None = submission.get("heartbeat")
         self.secrets = secrets
         self.masker = Masker(secrets.values()) if secrets else None
@@ -70,8 +71,7 @@ class Watcher:
         self.verdict: ends.Ending | None = None  # the first word on the end: the handler's, or ours
         self.killed = False
         self.refusal = b""  # the end of a handler that could not be started, as JSON
-        self.began = self.next_beat = self.kill_at = float("inf")
-        self.oom_kills = 0
+        self.next_beat = self.kill_at = float("inf")
 
     def emit(self, kind: str, data: dict[str, Any], child: str | None = None, at: float | None = None) -> None:
         """Number an event and deliver it.
@@ -134,7 +134,9 @@ class Watcher:
         return 0 if completed else 1
 
     def _follow(self, started: launch.Started) -> ends.Ending:
-        self.pid, self.pipes, self.oom_kills = started
+        self.pid, self.pipes = started.pid, started.pipes
+        limited = (self.submission.get("resources") or {}).get("limits") or {}
+        self.accounts = Accounts(started.group, started.oom_kills, limited)
         self.poll.register(self.requests.wake, select.POLLIN)
         try:
             return self._watch()
@@ -148,7 +150,7 @@ class Watcher:
             self._release()
         if self.masker is not None:
             end = self.masker.event("end", end)
-        facts = {"exit_code": None, "signal": None, "traceback": "", "peak": self.usage}
+        facts = {"exit_code": None, "signal": None, "traceback": "", "peak": self.accounts.peak(self.usage)}
         event = self.producer.event("end", {**facts, **end})
         tries = 0
         while error := self._try_to_write(event):
@@ -177,7 +179,7 @@ class Watcher:
         self.requests.insisted = self._kill
         python = sys.version.split(maxsplit=1)[0]
         self.emit("state", {"state": "running", "host": os.uname().nodename, "pid": self.pid, "python": python})
-        text = limits.unenforced((self.submission.get("resources") or {}).get("limits") or {})
+        text = limits.unenforced(self.submission)
         text += unmasked(self.secrets)
         if text:
             self._log({"stream": "system", "text": text})
@@ -203,6 +205,7 @@ class Watcher:
                 self.requests.clear()
             else:
                 self._take(fd)
+        self.accounts.look()
         now = time.monotonic()
         for output in self.outputs.values():
             if output.due is not None and now >= output.due:
@@ -211,9 +214,9 @@ class Watcher:
 
     def _patience(self) -> float:
         """Seconds until something is due."""
-        moments = [self.next_beat, self.kill_at]
-        if self.limit is not None and self.verdict is None:
-            moments.append(self.began + self.limit)
+        moments = [self.next_beat, self.kill_at, self.accounts.next]
+        if self.verdict is None:
+            moments.append(self.limits.next)
         moments += [output.due for output in self.outputs.values() if output.due is not None]
         return min(max(0.0, min(moments) - time.monotonic()), 60.0)
 
@@ -228,8 +231,8 @@ class Watcher:
         if self.kill_at == float("inf"):
             if self.requests.count:
                 self._stop(ends.aborted(), now)
-            elif self.limit is not None and now >= self.began + self.limit:
-                self._stop(ends.timeout(self.limit), now)
+            elif now >= self.limits.next:
+                self._stop(self.limits.end(), now)
         if now >= self.kill_at or self.requests.count > 1:
             self.kill_at = now + _INSIST
             self._kill()
@@ -246,7 +249,7 @@ class Watcher:
             with open(self.submission["carrier"]["abort"], encoding="ascii") as stream:  # noqa: PTH123  as in `_read`
                 return max(0.0, float(stream.read()))
         except (KeyError, OSError, ValueError):
-            return self.grace
+            return self.limits.grace
 
     def _kill(self) -> None:
         if self.status is None:
@@ -290,7 +293,7 @@ class Watcher:
 
     def _started(self) -> None:
         """The user's code begins now, or could not be begun."""
-        self.began = time.monotonic()
+        self.limits.begin()
         if self.refusal:
             self.verdict = self.verdict or json.loads(self.refusal)
 
@@ -334,13 +337,13 @@ class Watcher:
     def _end(self, status: int) -> ends.Ending:
         end = self.verdict
         if end is None:
-            rose = peaks.oom_kills() - self.oom_kills
-            words = self.outputs["stderr"].last_line()
+            rose, words = self.accounts.oom_kills(), self.outputs["stderr"].last_line()
             end = ends.from_exit(status, command=self.is_command, oom_kills=rose, last_words=words)
         elif end["state"] == "completed" and os.WIFSIGNALED(status):
             end = ends.died_after_return(os.WTERMSIG(status))
         elif self.killed and end.get("cause") in ("Aborted", "Timeout"):
             end = {**end, "message": f"{end['message']}, and was killed"}
+        end = self.accounts.explained(end)
         if os.WIFSIGNALED(status):
             return {**end, "signal": os.WTERMSIG(status)}
         if end.get("exit_code") is None:

@@ -82,8 +82,13 @@ def test_only_the_limits_that_nothing_enforces_are_named(files: dict[str, str]) 
     files["/proc/self/cgroup"] = V2
     files["/sys/fs/cgroup/kubepods/pod1/memory.max"] = "1073741824\n"
     assert limits.unenforced({}) == ""
-    assert limits.unenforced({"memory": "1Gi", "nvidia.com/gpu": 1}) == ""
-    assert limits.unenforced({"memory": "1Gi", "cpu": "2"}).startswith("Nothing enforces the limit cpu=2 here")
+    assert limits.unenforced(limited({"memory": "1Gi", "nvidia.com/gpu": 1})) == ""
+    said = limits.unenforced(limited({"memory": "1Gi", "cpu": "2"}))
+    assert said.startswith("Nothing enforces the limit cpu=2 here")
+
+
+def limited(amounts: dict[str, Any]) -> dict[str, Any]:
+    return {"resources": {"limits": amounts}}
 
 
 def test_of_several_processes_memory_is_the_largest_and_time_the_sum() -> None:

@@ -33,6 +33,11 @@ def retry_of(request: RunRequest, function: Function) -> dict[str, Any]:
 
     retry = structure(merged(dump(usual), request.retry), Retry, source="retry")
     _check(retry)
+    if retry.attempts == 1 and request.retry and "attempts" not in request.retry:
+        raise UsageError(
+            f"retry.{next(iter(request.retry))} is given, and there is only one attempt",
+            advice="Say how often it is repeated: --retry N (retry=N).",
+        )
     return dump(retry) if retry.attempts > 1 else {}
 
 

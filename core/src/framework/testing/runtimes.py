@@ -10,17 +10,17 @@ What a kind does not claim among its capabilities is skipped by name. How runs e
 
 from __future__ import annotations
 
+from framework.testing.runtime_attempts import AttemptsSuite
 from framework.testing.runtime_deaths import DeathsSuite
 from framework.testing.runtime_ends import EndsSuite
-from framework.testing.runtime_engine import EngineSuite
 from framework.testing.runtime_following import FollowingSuite
 from framework.testing.runtime_records import RecordsSuite
 
 __all__ = ["RuntimeSuite"]
 
 
-class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite, EngineSuite):
-    """Everything that a runtime promises: ends, records, following, deaths, and the engine in front of it.
+class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite, AttemptsSuite):
+    """Everything that a runtime promises: ends, records, following, deaths, the engine in front of it, and attempts.
 
     Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and
     ``pid_of_handler``, ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of

@@ -14,6 +14,6 @@ def framework_runtimes() -> list[RuntimeKind]:
             name="local",
             summary="Runs functions as processes of this machine, or inline in the caller's",
             runtime="framework_runtime_local.runtime:LocalRuntime",
-            capabilities=frozenset({"inline", "process", "detach", "abort", "timeout", "requirements"}),
+            capabilities=frozenset({"inline", "process", "detach", "abort", "timeout", "requirements", "limits"}),
         )
     ]

@@ -14,7 +14,7 @@ from framework.errors import BackendError, UsageError
 from framework.home import cache_dir, runs_dir
 from framework.models import Function
 from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, RuntimeContext, Submission
-from framework_run import eventfile, locks
+from framework_run import cgroups, eventfile, locks
 from framework_run.events import Event
 from framework_runtime_local import processes, starting
 from framework_runtime_local.following import Waker
@@ -163,8 +163,10 @@ class LocalRuntime(Runtime):
             time.sleep(0.01)
 
     def cleanup(self, handle: Handle) -> None:
-        """Remove the run's spool."""
-        Spool(handle["spool"]).remove()
+        """Remove the attempt's control groups, where its supervisor could not any more, and its spool."""
+        spool = Spool(handle["spool"])
+        cgroups.remove(set(spool.left_groups()))
+        spool.remove()
         self._forget()
 
     def _forget(self) -> None:
@@ -186,8 +188,14 @@ class LocalRuntime(Runtime):
             "wake_fd": starting.WAKE_FD,
             "abort": str(spool.abort),
             "scratch": str(spool.scratch),
+            "groups": str(spool.groups),
         }
-        document = {**submission.document, "carrier": carrier, "env": dict(submission.document.get("env") or {})}
+        document = {
+            **submission.document,
+            "carrier": carrier,
+            "env": dict(submission.document.get("env") or {}),
+            "resources": {**(submission.document.get("resources") or {}), "enforce": True},
+        }
         if document.get("requirements"):
             document["environments"] = str(cache_dir(self._home, "envs"))
         return document

@@ -33,6 +33,7 @@ class Spool:
         self.abort = self.path / "abort"
         self.log = self.path / "supervisor.log"
         self.scratch = self.path / "scratch"
+        self.groups = self.path / "groups"
 
     @property
     def held(self) -> bool:
@@ -46,6 +47,14 @@ class Spool:
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+    def left_groups(self) -> list[str]:
+        """The folders of the control groups that the supervisor has made."""
+        try:
+            found = json.loads(self.groups.read_bytes())
+        except (OSError, ValueError):
+            return []
+        return [folder for folder in found if isinstance(folder, str)] if isinstance(found, list) else []
 
     def final_end(self) -> dict[str, Any] | None:
         """The run's final end, where the supervisor has written it: it is the last event but for damage."""

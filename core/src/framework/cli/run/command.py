@@ -16,12 +16,12 @@ from framework.cli.options import key_values
 from framework.cli.output import following, note, say, write_json, write_yaml
 from framework.cli.reporting import INTERRUPTED
 from framework.cli.run.flags import GIVEN
+from framework.cli.run.life import retry, timeouts
 from framework.cli.run.live import Live
 from framework.cli.run.overrides import overrides, parameters_of_file
 from framework.cli.run.parsing import ENTRY, WORDS, RunCommand, SectionOption
 from framework.cli.run.summary import next_commands, summary
 from framework.cli.run.values import read
-from framework.cli.text import seconds
 from framework.cli.uids import short
 from framework.errors import UsageError
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _what = partial(click.option, cls=SectionOption, section="What is run")
 _needs = partial(click.option, cls=SectionOption, section="What it needs")
+_life = partial(click.option, cls=SectionOption, section="How long and how often")
 _how = partial(click.option, cls=SectionOption, section="How")
 
 
@@ -52,11 +53,16 @@ _how = partial(click.option, cls=SectionOption, section="How")
 @_needs("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the environment.")
 @_needs("--secret", "secrets", multiple=True, metavar="NAME=STORE:KEY", help="A secret, as TOKEN=env:TOKEN.")
 @_needs("--requirement", "requirements", multiple=True, metavar="PEP508", help="A package that the run needs.")
-@_needs("--timeout", metavar="SPAN", help="End it after 90 (seconds), 5m or 1h30m.")
 @_needs("--workdir", metavar="FOLDER", help="Where it runs.")
 @_needs("--artifact-path", metavar="URL", help="Where its artifacts go.")
 @_needs("--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="Any field of the spec; the value is YAML.")
 @_needs("-o", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the kind; the value is YAML.")
+@_life("--timeout", metavar="SPAN", help="End it after 90 (seconds), 5m or 1h30m.")
+@_life("--pending-timeout", metavar="SPAN", help="End it if its code has not begun after that.")
+@_life("--grace", metavar="SPAN", help="From being asked to end to being ended.  [default: 10s]")
+@_life("--retry", type=click.IntRange(min=0), metavar="N", help="Repeat it up to N times when it fails.")
+@_life("--retry-on", multiple=True, metavar="CAUSE", help="After these causes only, as OutOfMemory; several.")
+@_life("--retry-backoff", metavar="SPAN", help="Wait up to so long first; twice as long with each.  [default: 1s]")
 @_how("--watch/--detach", default=True, help="Wait for the end and print the output, or print the uid and return.")
 @_how("--notify", multiple=True, metavar="NOTIFIER:ADDRESS", help="Tell of its end: console, webhook:URL, …")
 @_how("--notify-on", multiple=True, metavar="STATE", help="Only of these ends: completed, failed, aborted.")
@@ -125,7 +131,8 @@ def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
         labels=key_values(given["labels"], "--label"),
         kind=given["kind"] or "",
         overrides=_overrides(given),
-        timeouts={"run": seconds(given["timeout"])} if given["timeout"] else {},
+        timeouts=timeouts(given),
+        retry=retry(given),
         notifications=_notifications(given),
         cache={} if given["cache"] is None else {"enabled": given["cache"]},
         artifact_path=given["artifact_path"] or "",

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from framework.cli.output import note
 from framework.cli.progress import bar, share_of, told
-from framework.cli.text import clip
+from framework.cli.text import clip, one_line
 
 if TYPE_CHECKING:
     from framework_run.events import Event
@@ -39,6 +40,9 @@ class Live:
             self._log(event["data"])
         elif event["kind"] == "progress" and self._terminal:
             self._progress(event["data"])
+        elif event["kind"] == "state" and event["data"].get("message"):
+            self.close()
+            note(one_line(event["data"]["message"]))
 
     def close(self) -> None:
         """Take the progress line away."""

@@ -115,6 +115,8 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     started, ended = attempt.get("started"), attempt.get("ended")
     if started is not None and ended is not None:
         words.insert(1, duration(ended - started))
+    for part, amounts in (attempt.get("resources") or {}).items():
+        words.insert(-1, f"{part} {pairs(amounts)}")
     return "  ".join(word for word in words if word)
 
 

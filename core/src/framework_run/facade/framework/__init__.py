@@ -10,8 +10,9 @@ from typing import Any
 
 from framework_run.context import Context
 from framework_run.context import get as context
+from framework_run.errors import NonRetryable
 
-__all__ = ["Context", "context", "function"]
+__all__ = ["Context", "NonRetryable", "context", "function"]
 
 
 def function(target: Any = None, /, **options: Any) -> Any:

@@ -1,0 +1,177 @@
+"""``framework run`` with limits of time, retries and limits of resources, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+JOB = """
+import os, time
+from pathlib import Path
+import framework as fw
+
+def flaky(marks: str, fails: int = 1):
+    attempt = fw.context().attempt
+    print("attempt", attempt)
+    (Path(marks) / str(attempt)).touch()
+    if attempt <= fails:
+        raise ValueError("flaky")
+    return attempt
+
+def hopeless(marks: str):
+    (Path(marks) / str(fw.context().attempt)).touch()
+    raise fw.NonRetryable("no use")
+
+def sleep(seconds: float):
+    time.sleep(seconds)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, home):
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "marks").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "FRAMEWORK_PLUGINS"}
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "framework", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert "this is a bug" not in done.stderr, done.stderr
+        return done
+
+    call.environment = environment
+    call.folder = tmp_path
+    return call
+
+
+def marks(run) -> list[str]:
+    return sorted(path.name for path in (run.folder / "marks").iterdir())
+
+
+ONCE_MORE = ("--retry", "1", "--retry-on", "UserError")
+
+
+def test_a_run_is_repeated_and_says_so(run):
+    done = run("run", "job.py:flaky", "--marks", "marks", "--retry", "1", "--retry-on", "UserError", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert "attempt 1 of 2 failed (UserError: ValueError: flaky); the next is due at" in done.stderr
+    assert [row["state"] for row in document["status"]["attempts"]] == ["failed", "completed"]
+    uid = document["metadata"]["uid"]
+    assert "attempt 1\n" in run("logs", uid, "--attempt", "1").stdout
+    assert run("logs", uid).stdout == "attempt 2\n"
+    shown = run("runs", "show", uid).stdout
+    assert "Attempts" in shown
+    assert "failed: UserError" in shown
+
+
+def test_what_is_not_to_be_repeated_is_not(run):
+    done = run("run", "job.py:hopeless", "--marks", "marks", "--retry", "3", "--retry-on", "UserError", "--json")
+    document = json.loads(done.stdout)
+    assert (document["status"]["state"], document["status"]["cause"]) == ("failed", "UserError")
+    assert marks(run) == ["1"]
+
+
+def test_a_detached_run_that_waits_is_started_by_the_next_command(run):
+    uid = run("run", "job.py:flaky", "--marks", "marks", *ONCE_MORE, "--detach").stdout.strip()
+    deadline = time.monotonic() + 60
+    while json.loads(run("runs", "show", uid, "--json").stdout)["status"]["state"] != "completed":
+        assert time.monotonic() < deadline
+    assert marks(run) == ["1", "2"]
+
+
+def test_a_run_that_waits_is_shown_and_aborted(run):
+    uid = run(
+        "run", "job.py:flaky", "--marks", "marks", "--retry", "1", "--retry-on", "UserError", "--detach",
+        "--retry-backoff", "100d", "--set", "spec.life.retry.backoff_cap=1000000",
+    ).stdout.strip()  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (status := json.loads(run("runs", "show", uid, "--json").stdout)["status"])["retry"]:
+        assert time.monotonic() < deadline
+    assert (status["state"], status["cause"]) == ("pending", None)
+    assert "the next is due at" in run("runs", "show", uid).stdout
+    done = run("abort", uid, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["status"]["state"] == "aborted"
+
+
+def test_ctrl_c_while_it_waits_aborts_it(run):
+    words = [
+        sys.executable, "-m", "framework", "run", "job.py:flaky", "--marks", "marks", "--retry", "1", "--retry-on",
+        "UserError", "--retry-backoff", "100d", "--set", "spec.life.retry.backoff_cap=1000000",
+    ]  # fmt: skip
+    process = subprocess.Popen(words, cwd=run.folder, env=run.environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "the next is due" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    (found,) = json.loads(run("runs", "list", "--json").stdout)
+    assert found["status"]["state"] == "aborted"
+
+
+def test_a_client_that_is_killed_while_it_waits_leaves_the_rest_to_the_next_command(run):
+    words = [
+        sys.executable, "-m", "framework", "run", "job.py:flaky", "--marks", "marks", "--retry", "1", "--retry-on",
+        "UserError", "--retry-backoff", "2s",
+    ]  # fmt: skip
+    process = subprocess.Popen(words, cwd=run.folder, env=run.environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "the next is due" in line:
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while (found := json.loads(run("runs", "list", "--json").stdout)[0])["status"]["state"] != "completed":
+        assert time.monotonic() < deadline
+    assert found["status"]["results"] == {"return": 2}
+    assert marks(run) == ["1", "2"]
+
+
+def test_a_limit_of_time_is_kept(run):
+    done = run("run", "job.py:sleep", "--seconds", "60", "--timeout", "0.5", "--json")
+    status = json.loads(done.stdout)["status"]
+    assert (status["state"], status["cause"]) == ("failed", "Timeout")
+    assert "0.5 s" in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--retry", "-1"], "-1 is not in the range x>=0"),
+        (["--retry", "many"], "'many' is not a valid integer"),
+        (["--retry", "1", "--retry-on", "OutOfMemroy"], "OutOfMemory"),
+        (["--retry", "1", "--retry-on", "Aborted"], "retry.on has 'Aborted'"),
+        (["--retry-on", "Lost"], "there is only one attempt"),
+        (["--retry", "1", "--retry-backoff", "soon"], "'soon' is not a span of time"),
+        (["--set", "spec.life.retry.attempts=0"], "retry.attempts is 0"),
+        (["--timeout", "-5"], "'-5' is not a span of time"),
+        (["--timeout", "0"], "timeouts.run is 0.0"),
+        (["--pending-timeout", "0"], "timeouts.pending is 0.0"),
+        (["--grace", "long"], "'long' is not a span of time"),
+        (["--set", "spec.life.timeouts.run=-1"], "timeouts.run is -1"),
+        (["--limit", "memory=much"], "resources.limits.memory: 'much' is no quantity"),
+        (["--request", "cpu=-1"], "resources.requests.cpu: -1 is no quantity"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_starts(run, words, said):
+    done = run("run", "job.py:sleep", "--seconds", "0", *words)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert json.loads(run("runs", "list", "--json").stdout) == []
