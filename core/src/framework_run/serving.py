@@ -11,7 +11,6 @@ import json
 import os
 import select
 import sys
-import time
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
@@ -129,7 +128,7 @@ class _Watcher(Watcher):
         self._begin()
         before = _Usage(self.pid)
         self._give()
-        self.began = time.monotonic()
+        self.limits.begin()
         while self.status is None and not self.reported:
             self._turn(self._patience())
             self._reap()
