@@ -101,7 +101,7 @@ def test_the_urls_of_a_home_with_any_name_lead_back_to_it(tmp_path: Path, name: 
     ("text", "message", "advice"),
     [
         ('projetc = "x"', "there is no setting 'projetc' (from: {path})", "Did you mean 'project'?"),
-        ('zzz = "x"', "there is no setting 'zzz' (from: {path})", "There are db, storage, project."),
+        ('zzz = "x"', "there is no setting 'zzz' (from: {path})", "There are db, storage, project, registry."),
         ('db = "runs.db"', "db: 'runs.db' is no URL (from: {path})", "sqlite:////folder/framework.db"),
         ('storage = "/folder"', "storage: '/folder' is no URL (from: {path})", "file:///folder/artifacts"),
         ("project = 3", "project: 3 is no text (from: {path})", 'Write it in quotes: project = "3".'),

@@ -18,6 +18,7 @@ FLAG = "command line"
 DEFAULT = "default"
 _TABLES = "runtime"  # of the configuration file: one table for each kind
 _URLS = ("db", "storage")
+_REGISTRY = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # the scheme by RFC 3986, section 3.1
 
 
@@ -28,6 +29,7 @@ class Settings:
     db: str = ""  # URL of the database
     storage: str = ""  # URL of the storage where artifacts go
     project: str = "default"  # the project of what names none
+    registry: str = ""  # HOST/PATH of the registry where images go that are built here
 
 
 def load(flags: Mapping[str, str | None] | None = None) -> Settings:
@@ -61,7 +63,8 @@ def explain(flags: Mapping[str, str | None] | None = None) -> list[tuple[str, st
             value, origin = written[name], str(path)
         else:
             value, origin = _default(name, base), DEFAULT
-        _check(name, value, origin)
+        if value or origin != DEFAULT:
+            _check(name, value, origin)
         rows.append((name, value, origin))
     return rows
 
@@ -133,7 +136,9 @@ def write(key: str, value: str) -> Path:
 def _default(name: str, base: Path) -> str:
     if name == "db":
         return default_database(base)
-    return default_storage(base) if name == "storage" else "default"
+    if name == "storage":
+        return default_storage(base)
+    return "default" if name == "project" else ""
 
 
 def _check(name: str, value: object, origin: str) -> None:
@@ -147,6 +152,8 @@ def _check(name: str, value: object, origin: str) -> None:
         wrong, advice = "is no URL", f"Write it with its scheme, as in {_default(name, Path('/folder'))}."
     elif name == "project" and re.search(r"[\s/:@#]", value):
         wrong, advice = "is no name of a project", "Use letters, digits, '-', '_' and '.'."
+    elif name == "registry" and not _REGISTRY.fullmatch(value):
+        wrong, advice = "names no registry", "Write HOST, HOST:PORT or HOST/PATH, without a scheme."
     if wrong:
         raise UsageError(f"{name}: {value!r} {wrong} (from: {origin})", advice=advice)
 

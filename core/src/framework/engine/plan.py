@@ -77,6 +77,17 @@ def plan(session: Session, request: RunRequest) -> Planned:
         raise
 
 
+def resolved(session: Session, request: RunRequest) -> Function:
+    """The function of a request, with its spec as it holds for a run: project defaults and overrides are merged.
+
+    Raises:
+        UsageError: It cannot be found or read.
+    """
+    function = _load(session, request).function
+    _resolve(session, request, function)
+    return function
+
+
 def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
     capture = begin(loaded, stored=request.target.startswith("db://"), masker=guard.masker if guard else None)
     function = loaded.function
@@ -97,6 +108,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         document["env"] = guard.variables(document["env"])
         document["secrets"] = secrets.references(session, function.spec.environment.secrets)
     as_sent = _with_resources(function, document["resources"]) if request.resources else function
+    as_sent = _with_image(session, as_sent, run)
     submission = Submission(document=document, function=as_sent, callable=request.function, archive=loaded.archive)
     if not request.inline:
         session.runtime(function.kind).validate(as_sent)
@@ -117,6 +129,20 @@ def _with_resources(function: Function, resources: dict[str, dict[str, Any]]) ->
     from framework.models.function import Resources
 
     return attrs.evolve(function, spec=attrs.evolve(function.spec, resources=Resources(**resources)))
+
+
+def _with_image(session: Session, function: Function, run: Document) -> Function:
+    """The function with the image that was built for it, where its kind runs in images; the run notes which."""
+    environment = function.spec.environment
+    if not (environment.commands or environment.build_requirements or environment.base_image):
+        return function
+    if _shares_files(session, function.kind):
+        return function
+    from framework.engine.images import image_of
+
+    run["spec"]["image"] = image_of(session, function)
+    needs = attrs.evolve(environment, image=run["spec"]["image"])
+    return attrs.evolve(function, spec=attrs.evolve(function.spec, environment=needs))
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from framework.plugins.registrations import DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
+    from framework.plugins.registrations import (
+        Builder,
+        DatabaseScheme,
+        Notifier,
+        RuntimeKind,
+        SecretStore,
+        StorageScheme,
+    )
 
 PROJECT = "framework"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -98,4 +105,20 @@ def framework_notifiers() -> Iterable[Notifier]:  # type: ignore[empty-body]
         >>> @hookimpl
         ... def framework_notifiers():
         ...     return [Notifier(name="matrix", target="framework_notifier_matrix.room:Room")]
+    """
+
+
+@hookspec
+def framework_builders() -> Iterable[Builder]:  # type: ignore[empty-body]
+    """Register builders of images.
+
+    Called once, when an image is first built. Must import nothing heavy.
+
+    Returns:
+        The builders, each with the target of its `framework.builders.Builder`.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_builders():
+        ...     return [Builder(name="kaniko", target="framework_builder_kaniko.builder:Kaniko")]
     """

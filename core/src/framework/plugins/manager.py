@@ -16,6 +16,7 @@ from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
 from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
 from framework.plugins.topics import (
+    BUILDERS,
     DATABASES,
     NOTIFIERS,
     RUNTIMES,
@@ -29,8 +30,10 @@ from framework.plugins.topics import (
 )
 
 if TYPE_CHECKING:
+    from framework.builders import Builder
     from framework.databases import Database
     from framework.notifiers import Notifier
+    from framework.plugins.registrations import Builder as BuilderRegistration
     from framework.plugins.registrations import Notifier as Registration
     from framework.runtimes import Runtime, RuntimeContext
     from framework.storages import Storage
@@ -133,6 +136,21 @@ class Plugins:
         found: Registered[Registration] = self._find(NOTIFIERS, name)
         notifier: Notifier = self._make(found.item.target, found.plugin, NOTIFIERS, address)
         return notifier
+
+    def builders(self) -> dict[str, Registered[BuilderRegistration]]:
+        """The builders of images."""
+        return dict(self._table(BUILDERS).found)
+
+    def builder(self, name: str, registry: str) -> Builder:
+        """A builder of images for a registry.
+
+        Raises:
+            UnknownKind: No plugin registers it.
+            PluginError: Several register it, or it cannot be made.
+        """
+        found: Registered[BuilderRegistration] = self._find(BUILDERS, name)
+        builder: Builder = self._make(found.item.target, found.plugin, BUILDERS, registry)
+        return builder
 
     def runtime(self, kind: str, context: RuntimeContext) -> Runtime:
         """A runtime of a kind.

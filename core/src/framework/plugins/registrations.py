@@ -84,3 +84,11 @@ class SecretStore:
         if not package or not self.target.startswith(f"{self.runside}."):
             return self.target
         return f"framework_run.plugins.{package}.{self.target.removeprefix(f'{self.runside}.')}"
+
+
+@frozen(kw_only=True)
+class Builder:
+    """A tool that builds images, and the target of its `framework.builders.Builder`, which is made with a registry."""
+
+    name: str
+    target: str

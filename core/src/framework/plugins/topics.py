@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from framework.plugins.registrations import DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import Builder, DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
 
-T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore, Notifier)
+T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore, Notifier, Builder)
 
 
 @frozen(kw_only=True)
@@ -88,7 +88,16 @@ NOTIFIERS = Topic(
     prefix="notifier",
     interface="framework.notifiers:Notifier",
 )
-TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES, NOTIFIERS)
+BUILDERS = Topic(
+    hook="framework_builders",
+    cls=Builder,
+    key="name",
+    noun="builder",
+    short="builder",
+    prefix="builder",
+    interface="framework.builders:Builder",
+)
+TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES, NOTIFIERS, BUILDERS)
 
 
 @define

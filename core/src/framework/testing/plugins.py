@@ -112,6 +112,7 @@ class PluginSuite:
             plugins.storages(),
             plugins.secret_stores(),
             plugins.notifiers(),
+            plugins.builders(),
         )
         for topic, table in zip(TOPICS, tables, strict=True):
             yield from ((topic, found.item) for found in table.values() if found.plugin == self.plugin)

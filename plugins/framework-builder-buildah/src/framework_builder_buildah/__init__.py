@@ -1,0 +1,1 @@
+"""Builds images of functions with buildah."""
