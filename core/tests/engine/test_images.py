@@ -60,7 +60,7 @@ def test_an_environment_that_asks_for_nothing_has_no_recipe() -> None:
 def test_upon_what_is_built_is_python_unless_told() -> None:
     made = recipe(Environment(commands=["true"]))
     assert made is not None
-    assert made.containerfile.startswith("FROM docker.io/library/python:3.")
+    assert made.containerfile.startswith("FROM python:3.")
 
 
 @pytest.mark.parametrize("word", ["", "  ", "a\nb"])

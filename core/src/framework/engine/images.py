@@ -61,7 +61,7 @@ def recipe(environment: Environment) -> Recipe | None:
 
 def base_image(environment: Environment) -> str:
     """What an image is built upon: as the spec says, or plain Python of this interpreter's version."""
-    default = f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    default = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
     return environment.base_image or environment.image or default
 
 
@@ -85,7 +85,7 @@ def image_of(session: Session, function: Function) -> str:
         return environment.image or environment.base_image
     if not session.settings.registry:
         raise UsageError(
-            f"{function.metadata.name!r} needs an image that is built, and there is no registry that it could come from",
+            f"{function.metadata.name!r} needs an image that is built, and there is no registry for it to come from",
             advice="framework config set registry HOST/PATH, and then: framework function build",
         )
     return image_name(made_of, session.settings.registry)
