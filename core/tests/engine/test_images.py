@@ -106,7 +106,10 @@ def call(job: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         plugins.register(Site(), "site")
         monkeypatch.setattr(plugins, "builder", lambda _name, registry: FakeBuilder(registry))
         monkeypatch.setattr(module, "opened", lambda: Session(plugins=plugins))
-        return CliRunner().invoke(module.build, ["job.py:main", *words], catch_exceptions=False)
+        names = ["-h", "--help"]  # as `framework` has it: a command keeps what it is first called with
+        return CliRunner().invoke(
+            module.build, ["job.py:main", *words], catch_exceptions=False, help_option_names=names
+        )
 
     return run
 

@@ -83,9 +83,9 @@ def resolved(session: Session, request: RunRequest) -> Function:
     Raises:
         UsageError: It cannot be found or read.
     """
-    function = _load(session, request).function
-    _resolve(session, request, function)
-    return function
+    loaded = _load(session, request)
+    _resolve(session, request, loaded)
+    return loaded.function
 
 
 def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
