@@ -140,7 +140,7 @@ def test_sys_exit_is_told_apart(code, status, run):
         (["hello.py:greet", "-p", "nothing=1"], ["nothing", "greet("]),
         (["hello.py:leave"], ["code", "leave("]),
         (["hello.py:greet", "extra"], ["'extra'", "--"]),
-        (["hello.py:greet", "--kind", "dask"], ["dask", "pip install framework-runtime-dask"]),
+        (["hello.py:greet", "--kind", "nuclio"], ["nuclio", "pip install framework-runtime-nuclio"]),
         (["hello.py:greet", "--set", "enviroment.image=x"], ["enviroment", "environment"]),
         (["hello.py:greet", "-i", "data=/nowhere"], ["data", "/nowhere"]),
         (["hello.py:greet", "--project", "a b"], ["a b"]),
