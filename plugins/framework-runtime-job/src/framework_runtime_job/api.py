@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import urlencode
 
 from framework.errors import BackendError
+from framework_runtime_job.names import CONTAINER
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -226,13 +227,22 @@ class Api:
         """An answer that goes on: an ``urllib3`` response that has not been read. Errors as `get`."""
         return self._request("GET", path, query=query, read=None)
 
-    def execute(self, path: str, command: Sequence[str], data: bytes = b"", timeout: float = 30.0) -> str:
+    def execute(
+        self,
+        path: str,
+        command: Sequence[str],
+        data: BinaryIO | None = None,
+        *,
+        container: str = CONTAINER,
+        timeout: float = 30.0,
+    ) -> str:
         """Run a command in a container.
 
         Args:
             path: The pod's.
             command: Its words.
-            data: What it reads from standard input.
+            data: What it reads from standard input; that is not closed behind it.
+            container: In which.
             timeout: Seconds that it may take.
 
         Returns:
@@ -243,7 +253,7 @@ class Api:
         """
         from framework_runtime_job.executing import execute
 
-        query = urlencode([*(("command", word) for word in command), ("container", "run")])
+        query = urlencode([*(("command", word) for word in command), ("container", container)])
         return execute(self.configuration, f"{self.server}{path}/exec?{query}", self._headers(), data, timeout)
 
     def _request(  # noqa: PLR0913  the parts of one request

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
+from framework.errors import BackendError
 from framework.runtimes import Cursor, Handle
 from framework_run.events import Event
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.parcels import deliver, is_waited_for
 from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
@@ -23,7 +26,7 @@ _SAY: Final = 0.4  # seconds after which the caller gets an empty batch
 _SILENCE: Final = 10.0  # seconds without a word after which the pod is looked at
 _LOOK: Final = 2.0  # seconds between two looks at a pod that does not begin
 _AGAIN: Final = 0.5  # seconds before a stream that broke is opened again
-_EXPIRED: Final = 410
+_TRIES: Final = 5  # to deliver a parcel
 _BATCH: Final = 1 << 20  # bytes of the log that make one batch
 
 
@@ -34,9 +37,12 @@ class Following:
         api: The cluster.
         handle: The run's handle.
         cursor: Where to begin.
+        parcel: The file that is to be sent after the run, where it lies on this machine.
     """
 
-    def __init__(self, api: Api, handle: Handle, cursor: Cursor) -> None:
+    def __init__(self, api: Api, handle: Handle, cursor: Cursor, parcel: Path | None = None) -> None:
+        self._failures = 0
+        self._parcel = parcel if "parcel" in handle else None
         self._api = api
         self._handle = handle
         self._place = Place(handle)
@@ -60,6 +66,7 @@ class Following:
             try:
                 pod = None
                 for pod in self._until_begun():
+                    self._deliver(pod)
                     if pod is None or not begun(pod):
                         yield [], self._reader.cursor
                 if pod is None or not begun(pod):
@@ -69,7 +76,7 @@ class Following:
                 if not self._reader.ended and (over or self._is_over()):
                     yield from self._log(follow=False)  # what was written between the last line read and the end
                     return
-            except (Unreachable, Refused) as error:
+            except (Refused, Unreachable) as error:
                 if isinstance(error, Refused) and error.status in (401, 403):
                     raise
                 yield [], self._reader.cursor
@@ -97,6 +104,27 @@ class Following:
                 yield changed
                 if changed is not None and begun(changed):
                     return
+
+    def _deliver(self, pod: Json | None) -> None:
+        """Send what the pod waits for, if it is here."""
+        if self._parcel is None or pod is None or not is_waited_for(pod) or not self._parcel.exists():
+            return
+        try:
+            deliver(self._api, self._handle, pod, self._parcel)
+        except BackendError:
+            self._failures += 1
+            if self._failures == _TRIES:
+                raise
+            return  # it goes on waiting, or somebody else was quicker
+        self._parcel = None
+
+    def delivered(self) -> Iterator[None]:
+        """Until what is sent after the run has been, or the run is over without."""
+        for pod in self._until_begun():
+            self._deliver(pod)
+            if self._parcel is None:
+                return
+            yield
 
     def _is_settled(self, pod: Json | None) -> bool:
         return (pod is not None and begun(pod)) or pending_end(self._api, self._handle, pod) is not None

@@ -12,10 +12,9 @@ from framework_run.secrets import GIVEN
 from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.patching import patched
-from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, is_handlers, pod
+from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, Sources, is_handlers, pod
 from framework_runtime_job.settings import JobSettings
 
-LARGEST: Final = 1_000_000  # bytes of a submission that fits a Secret, whose own limit is 1 MiB
 ABORT: Final = f"{WORK}/abort"
 _REPLICAS: Final = "spec.scale.replicas"
 
@@ -133,7 +132,7 @@ def secret(document: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
 
 
 def job(
-    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, runner_name: str
+    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, sources: Sources
 ) -> dict[str, Any]:
     """The Job of one attempt: one pod, and no other in its place.
 
@@ -158,7 +157,7 @@ def job(
                 ]
             },
             **({"suspend": True} if options.suspend else {}),
-            "template": {"metadata": metadata, "spec": pod(document, function, options, settings, (runner_name, name))},
+            "template": {"metadata": metadata, "spec": pod(document, function, options, settings, sources)},
         },
     }
     return patched(manifest, options.patch)

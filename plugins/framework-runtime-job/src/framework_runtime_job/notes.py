@@ -50,7 +50,12 @@ class Notes:
 
     def remove(self, handle: Handle) -> None:
         """Forget an attempt."""
+        self.parcel(handle).unlink(missing_ok=True)
         self._path(handle).unlink(missing_ok=True)
+
+    def parcel(self, handle: Handle) -> Path:
+        """Where what is sent after an attempt lies."""
+        return self._path(handle).with_suffix(".tar")
 
     def _path(self, handle: Handle) -> Path:
         """An attempt's file; the later attempt's comes last in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from framework.errors import UsageError
 from framework.models import Function
@@ -20,6 +20,8 @@ BASE: Final = "/framework"
 RUNNER: Final = f"{BASE}/runner/runner.pyz"
 SUBMISSION: Final = f"{BASE}/submission/submission.json"
 WORK: Final = f"{BASE}/work"
+PARCEL: Final = f"{WORK}/parcel"
+RECEIVER: Final = "receive"  # the container that waits for a parcel
 TERMINATION: Final = "/dev/termination-log"
 _MARGIN: Final = 5  # seconds that the supervisor has beyond the run's own grace, to write the end
 _ALIASES: Final = {"gpu": "nvidia.com/gpu"}
@@ -32,8 +34,31 @@ def image_of(function: Function, settings: JobSettings) -> str:
     return function.spec.environment.image or settings.image or here
 
 
+# Run by the container that waits: the parcel is unpacked when it is there, whole.
+_RECEIVE: Final = """
+import os, signal, sys, tarfile, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+while not os.path.exists(sys.argv[1] + ".tar"):
+    time.sleep(0.05)
+with tarfile.open(sys.argv[1] + ".tar") as archive:
+    archive.extractall(sys.argv[1], **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+os.remove(sys.argv[1] + ".tar")
+"""
+
+
+class Sources(NamedTuple):
+    """Where the pod has what it runs: the names of the ConfigMap with the runner and of the Secret with the submission.
+
+    ``parcel`` says that more is sent to it.
+    """
+
+    runner: str
+    submission: str
+    parcel: bool = False
+
+
 def pod(
-    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, names: tuple[str, str]
+    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, sources: Sources
 ) -> dict[str, Any]:
     """The pod's spec.
 
@@ -42,7 +67,7 @@ def pod(
         function: The Function, with the cluster's defaults under its spec.
         options: Its options.
         settings: The kind's settings.
-        names: Of the ConfigMap with the runner, and of the Secret with the submission.
+        sources: Where it has what it runs.
     """
     grace = (document.get("timeouts") or {}).get("grace")
     of_pod, of_container = placement.security(function.spec.placement)
@@ -66,13 +91,27 @@ def pod(
         "terminationGracePeriodSeconds": math.ceil(_GRACE if grace is None else grace) + _MARGIN,
         "activeDeadlineSeconds": math.ceil(options.deadline) if options.deadline else None,
         "containers": [{name: value for name, value in container.items() if value}],
-        "volumes": _volumes(function, *names),
+        "initContainers": [_receiver(container)] if sources.parcel else [],
+        "volumes": _volumes(function, sources.runner, sources.submission),
         "securityContext": of_pod,
         **placement.scheduling(function.spec.placement, settings),
     }
     if not function.spec.placement.service_account:
         spec["automountServiceAccountToken"] = False  # the code has no business with the cluster unless it is told
     return {name: value for name, value in spec.items() if value not in (None, {}, [])}
+
+
+def _receiver(container: dict[str, Any]) -> dict[str, Any]:
+    """The container that waits for a parcel, in the run's own image and with its rights."""
+    kept = {name: container[name] for name in ("image", "imagePullPolicy", "securityContext", "resources")}
+    receiver = {
+        "name": RECEIVER,
+        "command": [container["command"][0], "-I", "-S", "-c", _RECEIVE, PARCEL],
+        "volumeMounts": [{"name": "framework-work", "mountPath": WORK}],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **kept,
+    }
+    return {name: value for name, value in receiver.items() if value}
 
 
 def is_handlers(name: str, value: str) -> bool:

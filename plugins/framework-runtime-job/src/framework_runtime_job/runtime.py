@@ -20,13 +20,15 @@ from framework.runtimes import (
     Submission,
 )
 from framework_run.events import Event
-from framework_runtime_job import manifests
+from framework_runtime_job import manifests, parcels
 from framework_runtime_job.api import Api, Json
 from framework_runtime_job.following import Following
 from framework_runtime_job.names import job_name, labels_of
 from framework_runtime_job.notes import Notes
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.places import Place
+from framework_runtime_job.pods import Sources
+from framework_runtime_job.preparing import LARGEST, Prepared, prepare
 from framework_runtime_job.settings import settings_of
 
 _HASH: Final = 16  # hex digits of the archive's digest in its name
@@ -71,7 +73,8 @@ class JobRuntime(Runtime):
         Secrets are masked, and the bytes of the runner are left out; so is the namespace where nobody has named one:
         it is that of the context.
         """
-        document, function, options = self._prepared(submission)
+        prepared = prepare(submission, self.settings)
+        document, function, options = prepared.document, prepared.function, prepared.options
         secret = function.spec.environment.secrets
         document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
         runner = manifests.runner(f"framework-runner-{'0' * _HASH}", None)
@@ -80,7 +83,9 @@ class JobRuntime(Runtime):
         items = [
             runner,
             manifests.secret(read, labels),
-            manifests.job(document, function, options, self.settings, runner["metadata"]["name"]),
+            manifests.job(
+                document, function, options, self.settings, _sources(document, runner["metadata"]["name"], prepared)
+            ),
         ]
         namespace = options.namespace or self.settings.namespace
         if namespace:
@@ -94,7 +99,8 @@ class JobRuntime(Runtime):
         Raises:
             BackendError: They could not be created; nothing is left behind.
         """
-        document, function, options = self._prepared(submission)
+        prepared = prepare(submission, self.settings)
+        document, function, options = prepared.document, prepared.function, prepared.options
         read = manifests.for_pod(document, detached=submission.detached, options=options)
         secret = manifests.secret(read, labels_of(document))
         _check_size(secret)
@@ -102,16 +108,25 @@ class JobRuntime(Runtime):
         handle = self._handle(api, document, function, options)
         place = Place(handle)
         runner = self._runner(api, place, read)
-        job = manifests.job(document, function, options, self.settings, runner)
+        job = manifests.job(document, function, options, self.settings, _sources(document, runner, prepared))
+        if prepared.sends:
+            handle["parcel"] = parcels.write(self._notes.parcel(handle), prepared.code, prepared.inputs)
         self._notes.write(document.get("record") or {}, handle)
         try:
             made = api.create(place.secrets, secret)
             created = api.create(place.jobs, job)
+            api.patch(f"{place.secrets}/{made['metadata']['name']}", _owned(created))
+            if prepared.sends and submission.detached:
+                self._send(api, handle)
         except BaseException:
             self._give_up(api, place, handle)
             raise
-        api.patch(f"{place.secrets}/{made['metadata']['name']}", _owned(created))
         return handle
+
+    def _send(self, api: Api, handle: Handle) -> None:
+        """Deliver what a run needs that nobody follows."""
+        for _ in Following(api, handle, {}, self._notes.parcel(handle)).delivered():
+            pass
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
         """The runs that were started from here, as they were planned."""
@@ -128,7 +143,7 @@ class JobRuntime(Runtime):
 
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
         """Batches from the pod's log after ``cursor``."""
-        following = Following(self.api_of(handle), handle, cursor)
+        following = Following(self.api_of(handle), handle, cursor, self._notes.parcel(handle))
         return following.live() if wait else following.there()
 
     def cancel(self, handle: Handle, grace: float) -> None:
@@ -158,20 +173,6 @@ class JobRuntime(Runtime):
         discard(self.api(), leftover)
 
     # Submitting
-
-    def _prepared(self, submission: Submission) -> tuple[dict[str, Any], Function, JobOptions]:
-        """The submission with its code, the Function under the cluster's defaults, and its options."""
-        function = manifests.effective(submission.function, self.settings)
-        options = manifests.check(function)
-        document = {**submission.document, "env": dict(submission.document.get("env") or {})}
-        code = document["code"]
-        if code.get("folder"):
-            import base64
-
-            packed = submission.archive() if submission.archive else b""
-            document["code"] = {**code, "folder": None, "archive": base64.b64encode(packed).decode()}
-        document["workdir"] = function.spec.code.workdir or None
-        return document, function, options
 
     def _handle(self, api: Api, document: dict[str, Any], function: Function, options: JobOptions) -> Handle:
         from framework_runtime_job.observing import place_mark
@@ -227,8 +228,12 @@ def _owned(job: Json) -> Json:
 
 def _check_size(secret: Json) -> None:
     size = len(secret["stringData"]["submission.json"])
-    if size > manifests.LARGEST:
+    if size > LARGEST:
         raise UsageError(
-            f"the code and the parameters take {size:,} bytes packed, and a Secret takes {manifests.LARGEST:,}",
-            advice="Leave data out of the code's folder (.frameworkignore), or put the code into the image.",
+            f"the parameters take {size:,} bytes, and a Secret takes {LARGEST:,}",
+            advice="Give what is large as an input: -i NAME=PATH.",
         )
+
+
+def _sources(document: dict[str, Any], runner: str, prepared: Prepared) -> Sources:
+    return Sources(runner, job_name(document["run"]), parcel=prepared.sends)

@@ -8,6 +8,7 @@ import threading
 from typing import Any, Final
 
 _PIECE: Final = 65_536  # bytes of one read
+_PATIENCE: Final = 5.0  # seconds that whoever closes waits for the thread
 _WAITING: Final = 32  # pieces that are read ahead of who takes them
 
 
@@ -38,16 +39,11 @@ class Stream:
         return piece
 
     def close(self) -> None:
-        """Let go of the connection; the thread ends by that."""
+        """Let go of the connection: the thread wakes, closes it and ends. Nobody else may, while it reads."""
         self._closed = True
-        with contextlib.suppress(Exception):  # whatever state it is in: it is not used again
+        with contextlib.suppress(Exception):  # it has just ended by itself
             self._response.shutdown()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._pieces.get_nowait()
-        self._thread.join(1.0)
-        with contextlib.suppress(Exception):
-            self._response.close()
+        self._thread.join(_PATIENCE)
 
     def _read(self) -> None:
         try:
@@ -58,12 +54,15 @@ class Stream:
                     return
         except Exception:  # noqa: BLE001, S110  a stream that breaks has ended: whoever takes it asks why
             pass
-        self._give(b"")
+        finally:
+            with contextlib.suppress(Exception):
+                self._response.close()
+            self._give(b"")
 
     def _give(self, piece: bytes) -> None:
         while not self._closed:
             try:
-                self._pieces.put(piece, timeout=0.5)
+                self._pieces.put(piece, timeout=0.1)
             except queue.Full:
                 continue
             return

@@ -1,0 +1,115 @@
+"""Tests on a real cluster: inside `testbed exec`, or with KUBECONFIG and TESTBED_CLUSTER set; skipped elsewhere.
+
+Those that break something ask for the fixture ``fault``: the test bed's own command, $TESTBED or beside the project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from framework.runtimes import RuntimeContext
+from framework.settings import runtime_table
+from framework.testing.running import Live, submission
+
+CONFIG = """
+[runtime.job]
+image = "{image}"
+
+[runtime.job.defaults.resources.requests]
+cpu = "20m"
+memory = "24Mi"
+"""
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    skip = pytest.mark.skip(reason="no cluster: run inside `testbed exec`, or set KUBECONFIG and TESTBED_CLUSTER")
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.cluster)
+            if not os.environ.get("TESTBED_CLUSTER"):
+                item.add_marker(skip)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A FRAMEWORK_HOME whose jobs ask for little."""
+    path = tmp_path / "home"
+    path.mkdir()
+    image = os.environ.get("FRAMEWORK_TEST_IMAGE", "python:3.11-slim")
+    (path / "config.toml").write_text(CONFIG.format(image=image))
+    return path
+
+
+@pytest.fixture
+def runtime(home):
+    from framework.plugins.manager import Plugins
+
+    return Plugins().runtime("job", RuntimeContext(home=str(home), settings=runtime_table("job", home)))
+
+
+@pytest.fixture
+def start(runtime):
+    """Submits code; ``change`` may change the Function's spec first. What is left at the end is removed."""
+    started = []
+
+    def begin(code, change=None, *, detached=False, **over):
+        secrets = over.pop("secrets", {})
+        planned = submission("job", code, **over)
+        planned.document["secrets"] = secrets
+        planned.detached = detached
+        if change is not None:
+            change(planned.function.spec)
+        runtime.validate(planned.function)
+        live = Live(runtime, planned, runtime.submit(planned))
+        started.append(live)
+        return live
+
+    yield begin
+    for live in started:
+        runtime.cleanup(live.handle)
+
+
+@pytest.fixture
+def kubectl():
+    """Calls kubectl, and reads its JSON where it is asked for."""
+
+    def call(*words, stdin=None):
+        ended = subprocess.run(
+            ["kubectl", *words], input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout) if "json" in words else ended.stdout
+
+    return call
+
+
+@pytest.fixture
+def pod_of(kubectl):
+    """The pod of a run, once it is there."""
+
+    def find(live):
+        selector = f"framework/run={live.submission.uid}"
+        (found,) = kubectl("get", "pods", "-l", selector, "-o", "json")["items"]
+        return found
+
+    return find
+
+
+@pytest.fixture
+def fault():
+    """The test bed's command for faults."""
+    program = Path(os.environ.get("TESTBED") or Path(__file__).parents[2].parent / "shared/testbed/testbed")
+    if not program.exists():
+        pytest.skip("the test bed is not beside the project: set TESTBED to its command")
+
+    def call(*words):
+        ended = subprocess.run([program, "fault", *words], capture_output=True, text=True, timeout=100, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+    return call

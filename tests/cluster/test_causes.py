@@ -1,0 +1,131 @@
+"""Why a run on the cluster has failed: each cause for real, with its evidence."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+SLEEP = "import time\ndef main():\n print('ready')\n time.sleep(120)"
+
+
+def test_an_image_that_is_not_there(start):
+    def change(spec):
+        spec.environment.image = "127.0.0.1:5000/nowhere/nothing:1"
+
+    ran = start("def main(): pass", change).finish()
+    assert (ran.state, ran.cause) == ("failed", "ImagePull"), ran
+    assert "nowhere/nothing:1" in ran.status["message"]
+    assert ran.status["advice"]
+
+
+def test_a_secret_that_is_not_there_is_named(start):
+    def change(spec):
+        spec.environment.secrets = {"TOKEN": "kubernetes:no-such-secret/token"}
+
+    ran = start("def main(): pass", change).finish()
+    assert (ran.state, ran.cause) == ("failed", "BadInput"), ran
+    assert "no-such-secret" in ran.status["message"]
+
+
+def test_a_secret_that_is_there_is_a_variable_and_masked(start, kubectl):
+    kubectl("create", "secret", "generic", "framework-test", "--from-literal=token=s3cr3t-value")
+    try:
+
+        def change(spec):
+            spec.environment.secrets = {"TOKEN": "kubernetes:framework-test/token"}
+
+        reference = {"store": "kubernetes", "key": "framework-test/token", "target": "", "options": {}}
+        code = "import os\ndef main():\n print(os.environ['TOKEN'])\n return len(os.environ['TOKEN'])"
+        ran = start(code, change, secrets={"TOKEN": reference}).finish()
+    finally:
+        kubectl("delete", "secret", "framework-test")
+    assert ran.results == {"return": 12}, ran
+    assert b"s3cr3t-value" not in ran.log()
+
+
+def test_what_fits_nowhere_says_so_at_its_limit(start):
+    ran = start(
+        "def main(): pass",
+        lambda spec: spec.resources.requests.update({"nvidia.com/gpu": 1}),
+        timeouts={"pending": 4, "grace": 1},
+    ).finish()
+    assert (ran.state, ran.cause) == ("failed", "Unschedulable"), ran
+    assert "nvidia.com/gpu" in ran.status["message"]
+
+
+def test_a_program_that_the_image_lacks(start):
+    ran = start("def main(): pass", lambda spec: spec.options.update({"python": "python9"})).finish()
+    assert (ran.state, ran.cause) == ("failed", "BadInput"), ran
+    assert "python9" in ran.status["message"]
+
+
+@pytest.fixture
+def team(kubectl):
+    """A namespace of its own."""
+    name = f"team-{time.time_ns() % 10**9}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_a_quota_of_zero(start, kubectl, team):
+    kubectl("create", "quota", "zero", "--hard=pods=0", "-n", team)
+    deadline = time.monotonic() + 30
+    while not kubectl("get", "quota", "zero", "-n", team, "-o", "json").get("status", {}).get("hard"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    ran = start("def main(): pass", lambda spec: spec.options.update({"namespace": team})).finish()
+    assert (ran.state, ran.cause) == ("failed", "Unschedulable"), ran
+    assert "exceeded quota: zero" in ran.status["message"]
+
+
+def test_a_pod_that_is_not_admitted(start, kubectl, team):
+    kubectl("label", "namespace", team, "pod-security.kubernetes.io/enforce=restricted")
+
+    def change(spec):
+        spec.options["namespace"] = team
+        spec.placement.security_context = {"privileged": True}
+
+    ran = start("def main(): pass", change).finish()
+    assert (ran.state, ran.cause) == ("failed", "BadInput"), ran
+    assert "privileged" in ran.status["message"]
+
+
+def test_too_much_memory(start):
+    code = "def main():\n print('begun')\n blocks = []\n while True: blocks.append(bytearray(1 << 20))"
+    ran = start(code, lambda spec: spec.resources.limits.update({"memory": "96Mi"})).finish()
+    assert (ran.state, ran.cause) == ("failed", "OutOfMemory"), ran
+    assert ran.log() == b"begun\n"
+
+
+def test_a_pod_that_somebody_deletes(start, kubectl, pod_of):
+    live = start(SLEEP)
+    live.printed("ready")
+    kubectl("delete", "pod", pod_of(live)["metadata"]["name"], "--wait=false")
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("aborted", "Aborted"), ran
+    assert "not by the framework" in ran.status["message"]
+
+
+def test_a_pod_that_is_evicted(start, fault, pod_of):
+    live = start(SLEEP)
+    live.printed("ready")
+    fault("evict", pod_of(live)["metadata"]["name"])
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Evicted"), ran
+    assert ran.log() == b"ready\n"
+
+
+def test_a_pod_s_own_deadline(start):
+    ran = start(SLEEP, lambda spec: spec.options.update({"deadline": 3}), timeouts={"run": None, "grace": 1}).finish()
+    assert (ran.state, ran.cause) == ("failed", "Timeout"), ran
+
+
+def test_a_job_that_is_suspended_waits_and_runs_when_it_may(start, kubectl):
+    live = start("def main(): return 1", lambda spec: spec.options.update({"suspend": True}))
+    assert live.runtime.observe(live.handle).alive is True
+    assert kubectl("get", "pods", "-l", f"framework/run={live.submission.uid}", "-o", "json")["items"] == []
+    kubectl("patch", "job", live.handle["job"], "-p", json.dumps({"spec": {"suspend": False}}))
+    assert live.finish().results == {"return": 1}
