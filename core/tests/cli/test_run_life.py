@@ -175,3 +175,48 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(run, words, said)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert json.loads(run("runs", "list", "--json").stdout) == []
+
+
+def test_runs_are_aborted_by_name_and_label_and_the_others_go_on(run):
+    for label in ("a", "a", "b"):
+        done = run("run", "job.py:sleep", "--seconds", "60", "--label", f"group={label}", "--detach")
+        assert done.returncode == 0, done.stderr
+    assert run("abort").returncode == 2
+    refused = run("abort", "--label", "group=a")
+    assert (refused.returncode, "Add --yes" in refused.stderr) == (2, True)
+    done = run("abort", "--name", "sl*", "--label", "group=a", "--now", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [found["status"]["state"] for found in json.loads(done.stdout)] == ["aborted", "aborted"]
+    (other,) = json.loads(run("runs", "list", "--state", "running,pending", "--json").stdout)
+    assert other["metadata"]["labels"] == {"group": "b"}
+    assert run("abort", "--project", "default", "--now", "--yes").returncode == 0
+    assert "no such run" in run("abort", "--name", "*", "--yes").stderr
+
+
+def test_what_cannot_be_reached_is_said_and_the_others_are_ended(run):
+    (run.folder / "inline.py").write_text(INLINE)
+    inline = subprocess.Popen([sys.executable, "inline.py"], cwd=run.folder, env=run.environment)
+    try:
+        deadline = time.monotonic() + 60
+        while not json.loads(run("runs", "list", "--state", "running", "--json").stdout):
+            assert time.monotonic() < deadline
+        assert run("run", "job.py:sleep", "--seconds", "60", "--detach").returncode == 0
+        done = run("abort", "--name", "*", "--now", "--yes", "--json")
+    finally:
+        inline.kill()
+        inline.wait()
+    assert done.returncode == 1
+    assert "is inline in another process, which alone can end it" in done.stderr
+    assert sorted(found["status"]["state"] for found in json.loads(done.stdout)) == ["aborted", "running"]
+
+
+INLINE = """
+import time
+import framework as fw
+
+@fw.function
+def wait():
+    time.sleep(60)
+
+wait.run()
+"""

@@ -141,8 +141,8 @@ class TrackedRun:
             )
         return self
 
-    def abort(self, grace: float = 10.0) -> None:
-        """Ask it to end, and have it ended after ``grace`` seconds."""
+    def abort(self, grace: float | None = None) -> None:
+        """Ask it to end, and have it ended after ``grace`` seconds (its own unless told); no attempt follows."""
         self._session.cancel(self.uid, grace)
 
     def __repr__(self) -> str:

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from framework.databases import ActiveRun
     from framework.engine.session import Session
 
+_GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 _STARTING: Final = 30.0  # seconds that another process may take to start an attempt that it has claimed
 _PAUSE: Final = 0.05
 
 
-def abort(session: Session, uid: str, grace: float) -> None:
+def abort(session: Session, uid: str, grace: float | None) -> float:
     """Ask a run to end, and have it ended after ``grace`` seconds; no attempt follows.
 
     Args:
         session: Where it is recorded.
         uid: The run.
-        grace: Seconds; 0 ends it at once.
+        grace: Seconds; 0 ends it at once, None is the run's own.
+
+    Returns:
+        How many seconds it has.
 
     Raises:
         UsageError: It runs inline in another process.
@@ -33,17 +37,19 @@ def abort(session: Session, uid: str, grace: float) -> None:
     """
     active = _settled(session, uid)
     if active is None:
-        return
+        return 0.0
     if active.handle is None or active.handle["kind"] == "inline":
         refuse_to_cancel(uid)
+    span = float(active.handle.get("grace", _GRACE)) if grace is None else grace
     if active.handle["kind"] == "map":
         from framework.engine.map_here import ask_to_end
 
-        ask_to_end(session, active, grace)
-        return
+        ask_to_end(session, active, span)
+        return span
     number = max(1, attempt_of(active.handle))
     session.database.apply(uid, [note(uid, number, "abort", {})])
-    session.runtime(active.handle["kind"]).cancel(active.handle, grace)
+    session.runtime(active.handle["kind"]).cancel(active.handle, span)
+    return span
 
 
 def _settled(session: Session, uid: str) -> ActiveRun | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Factory, define
 
-from framework.engine.execute import Follower
+from framework.engine.execute import Follower, of_attempt
 from framework.errors import FrameworkError
 from framework.models.causes import ENDED
 from framework.runtimes import Observation, Runtime
@@ -113,11 +113,12 @@ def _work(
 def _look(runtime: Runtime, run: ActiveRun) -> Look:
     """What is there of a run, and where its end is not, what the backend says of it."""
     look, handle = Look(), _handle(run)
+    begin = of_attempt(run.cursor, int(handle.get("run", {}).get("attempt", 1)))
     try:
-        look.batches += runtime.follow(handle, run.cursor, wait=False)
+        look.batches += runtime.follow(handle, begin, wait=False)
         look.seen = runtime.observe(handle)
         if look.seen.alive is False:  # what was written between the two
-            cursor = look.batches[-1][1] if look.batches else run.cursor
+            cursor = look.batches[-1][1] if look.batches else begin
             look.batches += runtime.follow(handle, cursor, wait=False)
     except FrameworkError as error:
         look.problem = error.message

@@ -122,7 +122,7 @@ class Follower:
         self._handle = handle
         self._attempt = int(handle.get("run", {}).get("attempt", 1))
         self._on_event = on_event
-        self._cursor = _of_attempt(cursor or {}, self._attempt)
+        self._cursor = of_attempt(cursor or {}, self._attempt)
         self._interrupts = 0
 
     def follow(self) -> Document:
@@ -216,8 +216,8 @@ def _is_open(row: dict[str, Any]) -> bool:
     return row.get("state") not in ENDED or bool(row.get("provisional"))
 
 
-def _of_attempt(cursor: Cursor, attempt: int) -> Cursor:
-    """The cursor, where it is of this attempt: with the next one, reading begins again."""
+def of_attempt(cursor: Cursor, attempt: int) -> Cursor:
+    """The cursor as the runtime gave it, where it is of this attempt: with the next one, reading begins again."""
     if cursor.get("attempt", 1) != attempt:
         return {}
     return {name: fact for name, fact in cursor.items() if name != "attempt"}
