@@ -271,6 +271,23 @@ def test_a_wrong_part_of_the_spec_is_said_by_its_path(run):
     assert b"$.spec.resourcs: there is no field 'resourcs'; did you mean 'resources'?" in done.stderr
 
 
+@pytest.mark.parametrize("first", [["script.py"], []], ids=["script", "command"])
+def test_arguments_of_a_script_belong_to_the_run_and_not_to_the_version(run, first):
+    program = [] if first else ["python", "script.py"]
+    runs = [
+        json.loads(run("run", *first, "--json", "--", *program, *args).stdout)
+        for args in (["--epochs", "3"], ["a b", "--data=x"])
+    ]
+    assert runs[0]["spec"]["function"] == runs[1]["spec"]["function"]
+    assert [each["spec"]["args"] for each in runs] == [["--epochs", "3"], ["a b", "--data=x"]]
+    uid = runs[1]["metadata"]["uid"]
+    assert b"script.py 'a b' --data=x" in run("runs", "show", uid).stdout
+    again = run("run", runs[1]["spec"]["function"], "--", "anew")
+    assert again.stdout == b"['anew']\n"
+    refused = run("run", "hello.py:greet", "--", "3")
+    assert (refused.returncode, b"takes no arguments such as '3'" in refused.stderr) == (2, True)
+
+
 def test_what_was_written_stands_over_a_default_of_the_project(run, tmp_path, database):
     (tmp_path / "f.yaml").write_text(
         "kind: local\nmetadata: {name: say}\n"

@@ -107,3 +107,14 @@ def test_a_function_that_is_gone_is_said(session, tmp_path, monkeypatch):
     session.database.delete_function("default", "job")
     with pytest.raises(fw.NotFound):
         request_again(session, run)
+
+
+def test_the_arguments_of_a_script_are_given_again(session, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    run = execute(session, plan(session, RunRequest(target="script.py", command=["--epochs", "3"])))
+    again = execute(session, plan(session, request_again(session, run)))
+    assert again["spec"]["function"] == run["spec"]["function"]
+    assert again["spec"]["args"] == ["--epochs", "3"]
+    pieces = session.database.log(again["metadata"]["uid"])
+    assert b"".join(piece.data for piece in pieces) == b"['--epochs', '3']\n"

@@ -56,7 +56,8 @@ def test_several_functions_and_none_meant_is_an_error_that_lists_them(plant: Pla
 def test_arguments_make_a_script_of_a_file(plant: Plant) -> None:
     folder = plant({"job.py": "def fit(): ...\n"})
     loaded = from_path(folder / "job.py", command_args=["--epochs", "3"])
-    assert loaded.function.spec.code.command == ["{python}", "{code}/job.py", "--epochs", "3"]
+    assert loaded.function.spec.code.command == ["{python}", "{code}/job.py"]
+    assert loaded.args == ["--epochs", "3"]
     assert loaded.function.metadata.name == "job"
     with pytest.raises(SourceError, match="takes no arguments such as '--epochs'"):
         from_path(f"{folder}/job.py:fit", command_args=["--epochs"])
@@ -208,21 +209,23 @@ def test_a_file_that_changes_between_digest_and_archive_is_refused(plant: Plant)
 
 
 @pytest.mark.parametrize(
-    ("words", "command", "files"),
+    ("words", "wanted"),
     [
-        (["make", "train"], ["make", "train"], []),
-        (["./run.sh", "data.csv"], ["{code}/run.sh", "data.csv"], ["run.sh"]),
-        (["bash", "-x", "run.sh", "data.csv"], ["bash", "-x", "{code}/run.sh", "data.csv"], ["run.sh"]),
-        (["python", "job.py", "--epochs", "3"], ["python", "{code}/job.py", "--epochs", "3"], ["job.py", "util.py"]),
-        (["data.csv"], ["data.csv"], []),
+        (["make", "train"], (["make", "train"], [], [])),
+        (["./run.sh", "data.csv"], (["{code}/run.sh"], ["data.csv"], ["run.sh"])),
+        (["bash", "-x", "run.sh", "data.csv"], (["bash", "-x", "{code}/run.sh"], ["data.csv"], ["run.sh"])),
+        (["python", "job.py", "-e", "3"], (["python", "{code}/job.py"], ["-e", "3"], ["job.py", "util.py"])),
+        (["data.csv"], (["data.csv"], [], [])),
     ],
 )
 def test_a_command_takes_along_its_program(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch, words: list[str], command: list[str], files: list[str]
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, words: list[str], wanted: tuple[list[str], ...]
 ) -> None:
     monkeypatch.chdir(plant({"run.sh": "echo\n", "job.py": "import util\n", "util.py": "", "data.csv": "1"}))
-    code = from_command(words).function.spec.code
-    assert (code.type, code.command, list(code.files)) == ("command", command, files)
+    loaded = from_command(words)
+    code = loaded.function.spec.code
+    assert code.type == "command"
+    assert (code.command, loaded.args, list(code.files)) == wanted
 
 
 def test_no_command_is_refused() -> None:

@@ -44,6 +44,7 @@ def request_again(session: Session, run: Document) -> RunRequest:
     session.database.function(uri.project, uri.name, version=uri.digest or None)
     return RunRequest(
         target=spec["function"],
+        command=list(spec.get("args", [])),
         params=decode(spec.get("params", {})),
         raw=list(spec.get("raw", [])),
         inputs=dict(spec.get("inputs", {})),

@@ -58,6 +58,7 @@ def note_key(run: Document, request: RunRequest, function: Function) -> None:
         "version": function.status.version,
         "params": spec["params"],
         "raw": spec.get("raw", []),
+        "args": spec.get("args", []),
         "inputs": contents,
         "returns": spec.get("returns", []),
         "packages": facts["packages"],

@@ -25,6 +25,8 @@ from framework_run.numbers import encode
 from framework_run.uid import new_uid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from framework.engine.secrets import Guard
     from framework.engine.session import Session
     from framework.sources import Loaded
@@ -92,14 +94,14 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     capture = begin(loaded, stored=request.target.startswith("db://"), masker=guard.masker if guard else None)
     function = loaded.function
     if guard is not None:
-        guard.clear_function(function)
+        guard.clear_function(loaded)
     _name_version(session, function)
     check_params(request, function)
     far = bool(request.inputs) and not _shares_files(session, function.kind)
     inputs = located(session, request, far=far)
     told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
     request.notifications = [*told, *notifications.wanted(session, request.notifications)]
-    run = run_document(request, function, capture, guard)
+    run = run_document(request, function, capture, guard, loaded.args)
     _note_inputs(session, run, inputs)
     note_key(run, request, function)
     document = _submission(session, request, loaded, run, inputs)
@@ -188,7 +190,7 @@ def _load(session: Session, request: RunRequest) -> Loaded:
     if request.target.startswith("db://"):
         from framework.engine.stored import load_stored
 
-        return load_stored(session, request.target)
+        return load_stored(session, request.target).take(request.command)
     if request.target:
         words = request.command or None
         return sources.from_path(request.target, handler=request.handler or None, command_args=words)
@@ -265,7 +267,13 @@ def check_params(request: RunRequest, function: Function) -> None:
         raise ParameterError(str(error), advice="Give the parameters as the signature says.") from None
 
 
-def run_document(request: RunRequest, function: Function, capture: Capture, guard: Guard | None = None) -> Document:
+def run_document(
+    request: RunRequest,
+    function: Function,
+    capture: Capture,
+    guard: Guard | None = None,
+    args: Sequence[str] = (),
+) -> Document:
     """The run's document as it begins.
 
     Args:
@@ -273,6 +281,7 @@ def run_document(request: RunRequest, function: Function, capture: Capture, guar
         function: With its version.
         capture: What is found of the submitting side.
         guard: Keeps the values of secrets out of it.
+        args: What a script or command is given.
     """
     if guard is not None and not request.inline:
         guard.clear_request(request)
@@ -285,6 +294,7 @@ def run_document(request: RunRequest, function: Function, capture: Capture, guar
     optional = {
         "handler": code.handler,
         "command": code.command,
+        "args": list(args),
         "raw": request.raw,
         "inputs": request.inputs,
         "returns": request.returns,
@@ -331,7 +341,7 @@ def _submission(
             "module": code.module,
             "file": main_file(function),
             "handler": code.handler or None,
-            "command": code.command or None,
+            "command": [*code.command, *loaded.args] or None,
         },
         "params": run["spec"]["params"],
         "raw": request.raw,

@@ -15,7 +15,7 @@ class RunRequest:
     Args:
         target: ``file.py:handler``, a script, a folder, or ``db://project/name``.
         function: A live function object.
-        command: The words of a command, or with a target the arguments of the script.
+        command: The words of a command, or with a target the arguments of the script, which are of this run only.
         handler: The handler, where the target does not name it.
         params: Values by parameter name.
         raw: Which of them are text, to be read by their annotation.

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from framework.databases import Document
     from framework.engine.request import RunRequest
     from framework.engine.session import Session
-    from framework.models import Function
+    from framework.sources import Loaded
     from framework_run.masking import Masker
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"([a-z][a-z0-9-]*):(.+)", re.DOTALL)
 _LOCAL: Final = frozenset({"env", "file"})  # stores that can be asked here at no cost
-_MASKED: Final = ("params", "inputs", "command", "returns", "artifact_path")
+_MASKED: Final = ("params", "inputs", "command", "args", "returns", "artifact_path")
 
 
 def references(session: Session, secrets: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -65,10 +65,11 @@ class Guard:
         long_ones = [(variable, value) for variable, value in values.items() if len(value) >= SHORTEST]
         self._values = dict(sorted(long_ones, key=lambda pair: -len(pair[1])))  # one may hold another
 
-    def clear_function(self, function: Function) -> None:
-        """Put placeholders in place of values: in the variables of its environment, and its command's words."""
-        code, needs = function.spec.code, function.spec.environment
+    def clear_function(self, loaded: Loaded) -> None:
+        """Put placeholders in place of values: in the variables of its environment, its command, its arguments."""
+        code, needs = loaded.function.spec.code, loaded.function.spec.environment
         code.command = self._taken_out(code.command)
+        loaded.args = self._taken_out(loaded.args)
         needs.env = self.variables(needs.env)
 
     def clear_request(self, request: RunRequest) -> None:

@@ -36,6 +36,7 @@ class RunSpec:
     function: str = ""  # db://project/name@sha256:…
     handler: str = ""
     command: list[str] = Factory(list)
+    args: list[str] = Factory(list)  # of a script or command: what stands behind it in this run
     params: dict[str, Any] = Factory(dict)
     raw: list[str] = Factory(list)  # which of them are text, read by their annotation when the run begins
     inputs: dict[str, str] = Factory(dict)  # name to path or URI

@@ -13,10 +13,12 @@ from framework.sources.syntax import parse, read_source
 
 
 def from_command(words: list[str], *, name: str | None = None) -> Loaded:
-    """A Function that is a command with its arguments.
+    """A Function that is a command.
 
     The program, or the first argument of an interpreter (``bash train.sh``, ``python train.py``), belongs to the code
-    where it is a file in the working folder; of a Python file, the modules beside it that it imports do, too.
+    where it is a file in the working folder; of a Python file, the modules beside it that it imports do, too. What is
+    behind the file is arguments of the run. Where there is no such file, all words are the command: of ``python -c``
+    and the like they are the code itself.
 
     Args:
         words: The program and its arguments.
@@ -33,9 +35,9 @@ def from_command(words: list[str], *, name: str | None = None) -> Loaded:
         code = Code(type="command", command=list(words))
         return Loaded(function=_function(code, name or Path(words[0]).name))
     file = (folder / words[index]).absolute().relative_to(folder).as_posix()
-    command = [*words[:index], f"{{code}}/{file}", *words[index + 1 :]]
+    command = [*words[:index], f"{{code}}/{file}"]
     code = Code(type="command", path=str(folder / file), files=_files(folder, file), command=command)
-    return Loaded(function=_function(code, name or Path(file).stem), root=folder)
+    return Loaded(function=_function(code, name or Path(file).stem), root=folder, args=words[index + 1 :])
 
 
 def _program(words: list[str], folder: Path) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,29 @@ class Loaded:
         function: The Function, with ``spec.code.files`` filled in.
         root: The folder where the files lie; None where they are in ``texts``.
         texts: Relative path to content, of code that lies in no file.
+        args: The arguments that a script or command was given; they belong to the run, not to the Function.
         written: The spec as somebody wrote it, in which a field may be at its default and meant.
     """
 
     function: Function
     root: Path | None = None
     texts: dict[str, bytes] = Factory(dict)
+    args: list[str] = Factory(list)
     written: dict[str, Any] = Factory(dict)
+
+    def take(self, args: Iterable[str]) -> Loaded:
+        """Itself, with the arguments that a script or command is given.
+
+        Raises:
+            SourceError: It is a function, which takes none.
+        """
+        self.args = list(args)
+        if self.args and not self.function.spec.code.command:
+            raise SourceError(
+                f"the function {self.function.spec.code.handler!r} takes no arguments such as {self.args[0]!r}",
+                advice="Give parameters: -p name=value",
+            )
+        return self
 
     @property
     def files(self) -> dict[str, Path]:

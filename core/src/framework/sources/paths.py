@@ -58,13 +58,9 @@ def from_path(
         raise SourceError(
             f"{str(path)!r} is no Python file", advice=f"Run it as a command: framework run -- {os.fspath(target)}"
         )
-    if words and not loaded.function.spec.code.command:
-        raise SourceError(
-            f"the function {handler!r} takes no arguments such as {words[0]!r}", advice="Give parameters: -p name=value"
-        )
     if name is not None:
         loaded.function.metadata.name = name
-    return loaded
+    return loaded.take(words or ())
 
 
 def split_target(target: str) -> tuple[Path, str]:
@@ -112,7 +108,7 @@ def load_file(path: Path, handler: str, words: list[str] | None = None, *, root:
     if handler:
         code.module, code.handler = module_name(file), handler
     else:
-        code.command = ["{python}", f"{{code}}/{file}", *(words or [])]
+        code.command = ["{python}", f"{{code}}/{file}"]
     return _loaded(code, points, source, root, handler)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,7 +64,7 @@ def _title(run: Document) -> Iterator[str]:
         ("project", metadata["project"]),
         ("labels", pairs(metadata["labels"], _LONG)),
         ("function", spec["function"]),
-        ("runs", spec["handler"] or " ".join(spec["command"])),
+        ("runs", spec["handler"] or " ".join([*spec["command"], *map(shlex.quote, spec["args"])])),
         ("kind", spec["kind"]),
         ("parent", spec["parent"]),
         ("reused", status["cached_from"]),
