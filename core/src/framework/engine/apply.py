@@ -8,6 +8,7 @@ which events arrive does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from attrs import Factory, define
@@ -19,6 +20,7 @@ from framework.engine.numbering import admit
 from framework_run.events import Event
 
 Ledger = dict[str, Any]
+_SEQ: Callable[[Event], int] = itemgetter("seq")
 Found = tuple[Document, Ledger]
 
 
@@ -58,7 +60,7 @@ def merge(
     merged = Merged(document, _copy(ledger))
     inner: dict[str, list[Event]] = {}
     if len(events) > 1:
-        events = sorted(events, key=lambda event: int(event["seq"]))
+        events = sorted(events, key=_SEQ)
     for event in events:
         attempt = _attempt(merged.ledger, event["attempt"])
         if not admit(attempt["producers"], event):

@@ -57,14 +57,16 @@ def forget_counts(attempt: dict[str, Any]) -> None:
 
     That is where a producer's final end is there, and every event before it: whatever comes of it later has come
     before, and its last number is enough to know that.
+
+    Args:
+        attempt: The attempt's entry of the ledger, which is changed.
     """
     for rank, end in attempt.get("ends", {}).items():
-        name = f"0/{rank}"
-        producer = attempt["producers"].get(name)
+        producer = attempt["producers"].get(f"0/{rank}")
         if producer is None or "missing" in producer or producer["last"] < end.get("events", 0):
             continue
-        have = producer.get("kinds", {})
-        if all(have.get(kind, 0) >= count for kind, count in end.get("kinds", {}).items()):
-            attempt["producers"] = {**attempt["producers"], name: {"last": producer["last"]}}
-            kept = {fact: value for fact, value in end.items() if fact not in ("events", "kinds")}
-            attempt["ends"] = {**attempt["ends"], rank: kept}
+        have, counted = producer.get("kinds", {}), end.get("kinds", {})
+        if have == counted or all(have.get(kind, 0) >= count for kind, count in counted.items()):
+            producer.pop("kinds", None)
+            end.pop("kinds", None)
+            end.pop("events", None)

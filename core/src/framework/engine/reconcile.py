@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -112,6 +113,7 @@ def _attempt(ours: Entry, theirs: Entry) -> Entry:
             both["producers"][name], both["ends"][rank] = whole["producers"][name], whole["ends"][rank]
         elif "missing" not in producer and producer.get("last", 0) == end.get("events"):
             both["producers"][name] = {**producer, "kinds": end["kinds"]}  # all of them are here: no need to reckon
+    both = deepcopy(both)  # what the two have not in common is theirs
     forget_counts(both)
     return both
 
