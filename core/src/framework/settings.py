@@ -16,7 +16,7 @@ from framework.home import config_file, default_database, default_storage, home,
 
 FLAG = "command line"
 DEFAULT = "default"
-_TABLES = "runtime"  # of the configuration file: one table for each kind
+_TABLES = {"runtime": "KIND", "secrets": "STORE"}  # of the configuration file, and what each has a table for
 _URLS = ("db", "storage")
 _REGISTRY = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")  # the scheme by RFC 3986, section 3.1
@@ -79,8 +79,17 @@ def runtime_table(kind: str, base: Path | None = None) -> dict[str, Any]:
     Raises:
         UsageError: The configuration file cannot be read.
     """
-    tables: dict[str, dict[str, Any]] = _read(config_file(base or home())).get(_TABLES, {})
-    return tables.get(kind, {})
+    return _table("runtime", kind, base)
+
+
+def store_table(store: str, base: Path | None = None) -> dict[str, Any]:
+    """What the configuration file says of a store of secrets, ``[secrets.STORE]``; as `runtime_table`."""
+    return _table("secrets", store, base)
+
+
+def _table(group: str, name: str, base: Path | None) -> dict[str, Any]:
+    tables: dict[str, dict[str, Any]] = _read(config_file(base or home())).get(group, {})
+    return tables.get(name, {})
 
 
 def names() -> list[str]:
@@ -168,15 +177,16 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error}", advice="Mend the file, or remove it.") from None
     for key in content:
-        if key != _TABLES:
+        if key not in _TABLES:
             name_of(key, f" (from: {path})")
-    _check_tables(content.get(_TABLES, {}), path)
+    for group, name in _TABLES.items():
+        _check_tables(group, name, content.get(group, {}), path)
     return content
 
 
-def _check_tables(tables: object, path: Path) -> None:
+def _check_tables(group: str, name: str, tables: object, path: Path) -> None:
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise UsageError(f"{_TABLES} is no table of tables (from: {path})", advice=f"Write [{_TABLES}.KIND] above it.")
+        raise UsageError(f"{group} is no table of tables (from: {path})", advice=f"Write [{group}.{name}] above it.")
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -84,6 +84,18 @@ def test_a_plugin_does_not_take_the_place_of_the_cores_own(site) -> None:
         Plugins().secret_store("env")
 
 
+def test_a_store_is_made_with_its_table_of_the_configuration_file(site, tmp_path, monkeypatch) -> None:
+    from framework.engine.secrets import references
+    from framework.engine.session import Session
+
+    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text('[secrets.vault]\naddress = "https://vault"\n')
+    site.install("secrets-vault", VAULT)
+    found = references(Session(), {"TOKEN": "vault:app", "OTHER": "env:APP"})
+    assert found["TOKEN"]["options"] == {"address": "https://vault"}
+    assert found["OTHER"]["options"] == {}
+
+
 def test_the_run_side_of_a_store_travels_with_the_run(site) -> None:
     site.install("secrets-vault", VAULT)
     store = Plugins().secret_store("vault")

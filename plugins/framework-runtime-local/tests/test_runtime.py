@@ -66,6 +66,16 @@ def test_preflight_names_a_mount_that_is_not_there(runtime):
     assert "/nowhere/data" in found["volume data"].message
 
 
+def test_preflight_says_which_secrets_are_here(runtime, tmp_path, monkeypatch):
+    monkeypatch.setenv("THERE", "a value")
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    function = Function()
+    function.spec.environment.secrets = {"A": "env:THERE", "B": "env:NOT_THERE", "C": f"file:{tmp_path}/no", "D": "x:y"}
+    found = {finding.subject: finding for finding in runtime.preflight(function)}
+    assert [found[f"secret {name}"].ok for name in "ABCD"] == [True, False, False, True]
+    assert "a value" not in str(found)
+
+
 def test_a_home_that_cannot_be_made_leaves_nothing_and_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     runtime = LocalRuntime(RuntimeContext(home=str(tmp_path / "file" / "home")))

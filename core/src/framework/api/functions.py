@@ -121,6 +121,7 @@ class RunnableFunction:
         timeouts: Mapping[str, float] | None = None,
         watch: bool = True,
         check: bool = True,
+        notify: Sequence[str | Mapping[str, Any]] = (),
     ) -> TrackedRun:
         """Run it once for each item, some at once; each item is a run of its own below the one that is returned.
 
@@ -138,6 +139,7 @@ class RunnableFunction:
             timeouts: Limits in seconds of each item, as of `run`.
             watch: Whether to wait for the end.
             check: Whether it raises when an item is not completed.
+            notify: Who is told of the end of the whole, as of `run`.
 
         Returns:
             The run that stands for all; `TrackedRun.children` are those of the items, in their order.
@@ -160,6 +162,7 @@ class RunnableFunction:
             kind=kind or self._request.kind,
             retry=_policy(retry),
             timeouts=dict(timeouts or {}),
+            notifications=list(notify),
         )
         session = current()
         run = TrackedRun(session, execute_map(session, plan_map(session, request, items, parallelism), watch=watch))

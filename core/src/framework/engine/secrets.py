@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.errors import FrameworkError, UsageError
+from framework.settings import store_table
 from framework_run.secrets import placeholder
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def references(session: Session, secrets: Mapping[str, str]) -> dict[str, dict[s
                 advice=f"Write {variable}=STORE:KEY, such as {variable}=env:{variable} or {variable}=file:/path.",
             )
         store = session.plugins.secret_store(match[1])
-        found[variable] = {"store": match[1], "key": match[2], "target": store.mounted, "options": {}}
+        options = store_table(match[1], session.home)
+        found[variable] = {"store": match[1], "key": match[2], "target": store.mounted, "options": options}
     return found
 
 

@@ -228,6 +228,7 @@ def submission(kind: str, code: str, **over: Any) -> Submission:
         "heartbeat": None,
         "timeouts": {"run": None, "grace": 10},
         "resources": {"limits": {}},
+        "secrets": {},
         "record": {
             "metadata": {name: run[name] for name in ("uid", "name", "project")},
             "spec": {"kind": kind},

@@ -15,12 +15,13 @@ from framework.testing.runtime_deaths import DeathsSuite
 from framework.testing.runtime_ends import EndsSuite
 from framework.testing.runtime_following import FollowingSuite
 from framework.testing.runtime_records import RecordsSuite
+from framework.testing.runtime_secrets import SecretsSuite
 
 __all__ = ["RuntimeSuite"]
 
 
-class RuntimeSuite(EndsSuite, RecordsSuite, FollowingSuite, DeathsSuite, AttemptsSuite):
-    """Everything that a runtime promises: ends, records, following, deaths, the engine in front of it, and attempts.
+class RuntimeSuite(EndsSuite, RecordsSuite, SecretsSuite, FollowingSuite, DeathsSuite, AttemptsSuite):
+    """All that a runtime promises: ends, records, secrets, following, deaths, the engine in front of it, and attempts.
 
     Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and
     ``pid_of_handler``, ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of

@@ -10,6 +10,8 @@ from framework.errors import BackendError
 from framework.models import Function
 from framework.runtimes import Finding
 from framework_run import environments
+from framework_run.errors import SecretError
+from framework_run.secrets import EnvironmentStore, FileStore, Store
 from framework_runtime_local import starting
 
 
@@ -31,7 +33,21 @@ def findings(home: Path, function: Function | None) -> list[Finding]:
                 advice="" if there else "Volumes are not mounted here: make the path, or a link to the data.",
             )
         )
-    return found
+    secrets = function.spec.environment.secrets if function else {}
+    return [*found, *(_secret(variable, reference) for variable, reference in secrets.items())]
+
+
+def _secret(variable: str, reference: str) -> Finding:
+    """Whether a secret of the environment or of a file is here; another store is not asked before there is a run."""
+    name, _, key = reference.partition(":")
+    stores: dict[str, type[Store]] = {"env": EnvironmentStore, "file": FileStore}
+    if name not in stores:
+        return Finding(subject=f"secret {variable}", ok=True, message=f"{reference} is looked up when it runs")
+    try:
+        stores[name]().get(key)
+    except SecretError as error:
+        return Finding(subject=f"secret {variable}", ok=False, message=error.message, advice=error.advice)
+    return Finding(subject=f"secret {variable}", ok=True, message=f"{reference} is there")
 
 
 def _python(function: Function | None) -> Finding:
