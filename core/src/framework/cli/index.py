@@ -65,6 +65,7 @@ GROUPS: Final[dict[str, dict[str, Entry]]] = {
         "show": Entry("Show one version of a function.", "functions.show:show"),
         "history": Entry("List the versions of a function, the latest first.", "functions.history:history"),
         "diff": Entry("Show what differs between two versions.", "functions.diff:diff_"),
+        "advise": Entry("Propose requests and limits from what runs have used.", "functions.advise:advise"),
         "tag": Entry("Give a version a name.", "functions.tag:tag"),
         "build": Entry("Build the image that a function needs, and push it.", "functions.build:build"),
         "export": Entry("Write a function as YAML.", "functions.documents:export"),
