@@ -8,7 +8,7 @@ import select
 from typing import Any, Protocol
 
 from framework_run import frames
-from framework_run.eventfile import EventFile
+from framework_run.eventfile import EventFile, sync_documents
 from framework_run.events import Event
 
 
@@ -59,6 +59,7 @@ class FileCarrier:
 
     def __init__(self, path: str, wake_fd: int | None) -> None:
         self._file = EventFile(path)
+        self._beside = os.path.dirname(path)  # noqa: PTH120  pathlib is slow to import on the run side
         self._wake = wake_fd
         self._news = False
         if wake_fd is not None:
@@ -72,6 +73,9 @@ class FileCarrier:
         """
         self._file.write(event)
         self._news = True
+        if self._beside:  # while the handler begins: who finds the final record after a loss of power needs them
+            sync_documents(self._beside)
+            self._beside = ""
 
     def flush(self) -> None:
         """Wake the follower if there is news."""
