@@ -8,7 +8,7 @@ import select
 from typing import Any, Protocol
 
 from framework_run import frames
-from framework_run.eventfile import EventFile, sync_documents
+from framework_run.eventfile import EventFile
 from framework_run.events import Event
 
 
@@ -73,9 +73,15 @@ class FileCarrier:
         """
         self._file.write(event)
         self._news = True
-        if self._beside:  # while the handler begins: who finds the final record after a loss of power needs them
-            sync_documents(self._beside)
-            self._beside = ""
+        if self._beside:
+            self._sync_beside()
+
+    def _sync_beside(self) -> None:
+        """While the handler begins: who finds the final record after a loss of power needs to know whose it is."""
+        from framework_run.beside import sync_documents
+
+        sync_documents(self._beside)
+        self._beside = ""
 
     def flush(self) -> None:
         """Wake the follower if there is news."""

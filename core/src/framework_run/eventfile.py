@@ -65,20 +65,6 @@ def sync(fd: int) -> None:
     getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
 
 
-def sync_documents(folder: str) -> None:
-    """Wait until the documents that lie in a folder (``*.json``) are on the disk, if they can be read."""
-    for name in os.listdir(folder):  # noqa: PTH208  pathlib is slow to import on the run side
-        if name.endswith(".json"):
-            try:
-                fd = os.open(os.path.join(folder, name), os.O_RDONLY)  # noqa: PTH118  likewise
-            except OSError:
-                continue
-            try:
-                sync(fd)
-            finally:
-                os.close(fd)
-
-
 def read(path: str, offset: int) -> tuple[list[Event], int]:
     """Whole events after an offset; a torn last line is left for the next time, a damaged line is skipped.
 
