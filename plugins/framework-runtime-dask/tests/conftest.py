@@ -27,6 +27,6 @@ def shared_home(tmp_path, clusters):
     home = tmp_path / "home"
     (home / "dask" / "clusters").mkdir(parents=True)
     shared = clusters / "dask" / "clusters" / "default-shared"
-    for name in ("default-", "default-main", "default-shared"):  # of a submission without a function, and of job.py
+    for name in ("default-", "default-job", "default-shared"):  # of a submission without a function, and of job.py
         (home / "dask" / "clusters" / name).symlink_to(shared)
     return home

@@ -194,10 +194,25 @@ def has_room(wanted: Mapping[str, float], dask_scheduler: Any = None) -> dict[st
     return {"workers": len(dask_scheduler.workers), "fitting": len(fits), "resources": names}
 
 
+def about_workers(dask_scheduler: Any = None) -> dict[str, dict[str, Any]]:
+    """Each worker's pid, host, name, threads and memory in bytes, and how many tasks it has."""
+    return {
+        address: {
+            "pid": worker.pid,
+            "host": worker.host,
+            "name": str(worker.name),
+            "threads": worker.nthreads,
+            "memory": worker.memory_limit,
+            "tasks": len(worker.processing),
+        }
+        for address, worker in dask_scheduler.workers.items()
+    }
+
+
 def _by_value(functions: Iterable[Callable[..., Any]]) -> None:
     """Have Dask pickle functions by value: nothing of ours has to be installed at the scheduler."""
     for function in functions:
         function.__module__ = "__main__"
 
 
-_by_value([keep, release, states, summary, error_of, forget_topic, has_room])
+_by_value([keep, release, states, summary, error_of, forget_topic, has_room, about_workers])

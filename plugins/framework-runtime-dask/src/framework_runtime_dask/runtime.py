@@ -19,6 +19,7 @@ from framework_run.events import Event
 from framework_runtime_dask.clients import (
     Clients,
     UnreachableError,
+    about_workers,
     check_versions,
     forget_topic,
     has_room,
@@ -220,6 +221,14 @@ class DaskRuntime(Runtime):
         except UnreachableError:
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
+
+    def workers(self, handle: Handle) -> dict[str, dict[str, Any]]:
+        """The workers of a run's cluster by address, as pid, host and name.
+
+        Raises:
+            BackendError: The scheduler does not answer.
+        """
+        return dict(on_scheduler(self._clients.client(_place(handle)), about_workers))
 
     def _options(self, function: Function) -> DaskOptions:
         """The function's options over the settings ``[runtime.dask]``.

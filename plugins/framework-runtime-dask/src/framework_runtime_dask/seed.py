@@ -62,6 +62,7 @@ class Bundle(WorkerPlugin):
         self.running: dict[str, Reporter | Slot] = {}
         self.maps: dict[str, dict[str, Any]] = {}  # by topic, what all items have in common
         self.idle: dict[str, list[Slot]] = {}
+        self.aborted: set[str] = set()  # maps of which nothing more is to begin
 
     def teardown(self, worker: Any) -> None:  # noqa: ARG002  the interface's
         """Called when the worker closes."""
@@ -115,6 +116,9 @@ class Bundle(WorkerPlugin):
             As `single`.
         """
         document = self.common(topic)
+        if topic in self.aborted:
+            end = {**ending("Aborted", "it was asked to end before it began", _ABORTED), "state": "aborted"}
+            return Report(self.worker, topic, index).result(end)
         if document.get("requirements") or document["code"].get("command"):
             return self.single(topic, index, {**document, **item})
         uid = item["run"]["uid"]
@@ -137,8 +141,11 @@ class Bundle(WorkerPlugin):
             from distributed.utils import sync
 
             ask = self.worker.scheduler.get_metadata
-            self.maps[topic] = json.loads(sync(self.worker.loop, ask, keys=["framework", topic])["common"])
+            about = sync(self.worker.loop, ask, keys=["framework", topic])
+            if about.get("abort") is not None:
+                self.aborted.add(topic)
             self.prepare()
+            self.maps[topic] = json.loads(about["common"])
         return self.maps[topic]
 
     def take(self, topic: str) -> Slot | None:
@@ -175,6 +182,7 @@ class Bundle(WorkerPlugin):
         with self.lock:
             slots = self.idle.pop(topic, [])
             self.maps.pop(topic, None)
+            self.aborted.discard(topic)
         for slot in slots:
             slot.close()
 
@@ -402,6 +410,7 @@ class Reporter:
         return ending("Lost", f"its supervisor (pid {self.process.pid}) is gone and left no final record", _LOST)
 
 
+_ABORTED = "Run it again when you want it."
 _LOST = "Nobody here ended it: look for an operator, a memory killer or a restart, and run it again."
 
 
@@ -518,13 +527,13 @@ def close_map(bundle: str, topic: str, dask_worker: Any = None) -> None:
         plugin.close(topic)
 
 
-def abort_runs(bundle: str, uids: list[str] | None, grace: float, dask_worker: Any = None) -> int:
-    """Ask runs that are on this worker to end; all of the bundle's where no uid is given; how many there were."""
+def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_worker: Any = None) -> int:
+    """Ask runs that are on this worker to end, and begin no more of their topic; how many there were."""
     plugin = dask_worker.plugins.get(bundle)
     if plugin is None:
         return 0
-    found = [uid for uid in (list(plugin.running) if uids is None else uids) if plugin.abort(uid, grace)]
-    return len(found)
+    plugin.aborted.add(topic)
+    return len([uid for uid in uids if plugin.abort(uid, grace)])
 
 
 for _function in (run_single, run_item, close_map, abort_runs):

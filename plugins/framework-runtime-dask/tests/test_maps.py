@@ -1,0 +1,181 @@
+"""Maps on a cluster: each item keeps its own records, once, whoever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from framework.databases import RunQuery
+from framework.engine.collect import collect
+from framework.engine.mapping import execute_map, plan_map
+from framework.engine.request import RunRequest
+from framework.engine.session import Session
+from framework.models.causes import ENDED
+from framework.runtimes import RuntimeContext
+from framework_runtime_dask.runtime import DaskRuntime
+
+CODE = """
+import os, pathlib, signal, sys, time
+
+SEEN = []
+
+def main(n, gate="", how=""):
+    SEEN.append(n)
+    print("number", n)
+    if gate:
+        pathlib.Path(gate, f"begun-{n}-{os.getpid()}").touch()
+        while not pathlib.Path(gate, "open").exists():
+            time.sleep(0.02)
+    if how == "raise":
+        raise ValueError("the reason")
+    if how == "exit":
+        os._exit(7)
+    if how == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "sleep":
+        time.sleep(60)
+    return n * n
+"""
+
+
+@pytest.fixture
+def session(shared_home, monkeypatch):
+    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
+    return Session()
+
+
+@pytest.fixture
+def mapped(session, tmp_path):
+    def start(items, *, code=CODE, parallelism=0, on_event=None, watch=True, **over):
+        path = tmp_path / "job.py"
+        path.write_text(code)
+        request = RunRequest(target=str(path), handler="main", kind="dask", **over)
+        planned = plan_map(session, request, items, parallelism)
+        return execute_map(session, planned, watch=watch, on_event=on_event)
+
+    return start
+
+
+def items_of(session, run):
+    return session.database.runs(RunQuery(parent=run["metadata"]["uid"], descending=False, limit=None))
+
+
+def ended(run):
+    """A map once it has ended, as another process's session finds it."""
+    other, deadline = Session(), time.monotonic() + 90
+    while True:
+        collect(other)
+        found = other.database.run(run["metadata"]["uid"])
+        if found["status"]["state"] in ENDED:
+            return found
+        assert time.monotonic() < deadline, found["status"]
+        time.sleep(0.05)
+
+
+def log(session, run):
+    return b"".join(chunk.data for chunk in session.database.log(run["metadata"]["uid"])).decode()
+
+
+def test_each_item_keeps_its_own_records(session, mapped):
+    run = mapped([{"n": n} for n in range(40)])
+    assert run["status"]["results"] == {"completed": 40, "failed": 0}
+    assert run["status"]["state"] == "completed"
+    found = items_of(session, run)
+    assert [item["status"]["results"]["return"] for item in found] == [n * n for n in range(40)]
+    assert [log(session, item) for item in found] == [f"number {n}\n" for n in range(40)]
+    assert all(item["status"]["peak"]["memory"] > 1 << 20 for item in found)
+    assert all(len(item["status"]["attempts"]) == 1 for item in found)
+    pids = {item["status"]["attempts"][0]["pid"] for item in found}
+    assert len(pids) <= 8  # one a thread of the cluster: a process serves many items
+    assert session.database.metric(run["metadata"]["uid"], "workers")[0][1] == 2
+    assert list(session.runtime("dask").uncollected()) == []
+
+
+def test_an_item_that_dies_takes_no_other_with_it(session, mapped):
+    items = [{"n": n, "how": how} for n, how in enumerate(["", "raise", "exit", "crash", "sleep", ""])]
+    run = mapped(items, timeouts={"run": 3.0})
+    states = [(item["status"]["state"], item["status"]["cause"]) for item in items_of(session, run)]
+    assert states == [
+        ("completed", None),
+        ("failed", "UserError"),
+        ("failed", "UserError"),
+        ("failed", "UserError"),
+        ("failed", "Timeout"),
+        ("completed", None),
+    ]
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "UserError")
+    assert "4 of 6 items failed; item 2: ValueError: the reason" in run["status"]["message"]
+
+
+def test_at_most_so_many_run_at_once(session, mapped, tmp_path):
+    most = []
+
+    def count(event):
+        if event["kind"] == "log" and not (tmp_path / "open").exists():
+            most.append(len(list(tmp_path.glob("begun-*"))))
+            if len(most) == 2:
+                threading.Timer(1.0, (tmp_path / "open").touch).start()
+
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(6)], parallelism=2, on_event=count)
+    assert run["status"]["state"] == "completed"
+    assert max(most) <= 2
+
+
+def test_two_versions_of_a_module_do_not_see_each_other(session, mapped):
+    first = mapped([{"n": 2}, {"n": 3}])
+    second = mapped([{"n": 2}, {"n": 3}], code=CODE.replace("n * n", "-n"))
+    again = mapped([{"n": 2}, {"n": 3}])
+    for run, wanted in ((first, [4, 9]), (second, [-2, -3]), (again, [4, 9])):
+        assert [item["status"]["results"]["return"] for item in items_of(session, run)] == wanted
+
+
+def test_the_client_may_go_and_another_collects(session, mapped):
+    run = mapped([{"n": n} for n in range(20)], watch=False)
+    assert run["status"]["state"] == "pending"
+    found = ended(run)
+    assert found["status"]["results"] == {"completed": 20, "failed": 0}
+    assert [item["status"]["results"]["return"] for item in items_of(session, run)] == [n * n for n in range(20)]
+
+
+def test_a_worker_that_is_killed_neither_loses_nor_doubles(session, mapped, tmp_path):
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], watch=False)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("begun-*"))) < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    handle = session.database.active_run(run["metadata"]["uid"]).handle
+    runtime = DaskRuntime(RuntimeContext(home=str(session.home)))
+    collect(session)  # that they have begun is known
+    worker = next(iter(runtime.workers(handle).values()))
+    os.kill(worker["pid"], signal.SIGKILL)
+    while len(list(tmp_path.glob("begun-*"))) < 12:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (tmp_path / "open").touch()
+    found = ended(run)
+    assert found["status"]["results"] == {"completed": 16, "failed": 0}
+    items = items_of(session, run)
+    assert [item["status"]["results"]["return"] for item in items] == [n * n for n in range(16)]
+    attempts = [item["status"]["attempts"] for item in items]
+    again = [each for each in attempts if len(each) > 1]
+    assert 1 <= len(again) <= 4
+    assert all(each[0]["cause"] == "Lost" and each[-1]["state"] == "completed" for each in again)
+    assert all(log(session, item) == f"number {n}\n" for n, item in enumerate(items))
+
+
+def test_it_is_asked_to_end(session, mapped, tmp_path):
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], watch=False)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("begun-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    session.cancel(run["metadata"]["uid"], 5.0)
+    found = ended(run)
+    assert (found["status"]["state"], found["status"]["cause"]) == ("aborted", "Aborted")
+    assert {item["status"]["state"] for item in items_of(session, run)} == {"aborted"}
