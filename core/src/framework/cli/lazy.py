@@ -83,3 +83,28 @@ class LazyGroup(click.Group):
         for title, rows in sections.items():
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+class RootGroup(LazyGroup):
+    """The group of all commands: those of the table, and behind them those that plugins register.
+
+    Help and completion read the table alone; plugins are looked at when a command is used that is not in it.
+    """
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """As of `LazyGroup`, then from a plugin."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name.startswith("-"):
+            return found
+        from framework.plugins.manager import Plugins
+
+        command: click.Command | None = Plugins().command(cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As of `LazyGroup`, but for a plugin's command."""
+        if args and args[0] not in self.table and (command := self.get_command(ctx, args[0])) is not None:
+            return args[0], command, args[1:]
+        return super().resolve_command(ctx, args)

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 import click
 
 from framework.cli.index import GROUPS, ROOT
-from framework.cli.lazy import LazyGroup
+from framework.cli.lazy import RootGroup
 
 HELP: Final = ["-h", "--help"]
 _COMPLETE: Final = "_FRAMEWORK_COMPLETE"
@@ -25,7 +25,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=RootGroup,
     table=ROOT,
     groups=GROUPS,
     context_settings={"help_option_names": HELP, "max_content_width": 110},

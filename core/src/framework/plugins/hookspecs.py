@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from framework.plugins.registrations import (
         Builder,
+        Command,
         DatabaseScheme,
         Notifier,
         RuntimeKind,
@@ -121,4 +122,20 @@ def framework_builders() -> Iterable[Builder]:  # type: ignore[empty-body]
         >>> @hookimpl
         ... def framework_builders():
         ...     return [Builder(name="kaniko", target="framework_builder_kaniko.builder:Kaniko")]
+    """
+
+
+@hookspec
+def framework_commands() -> Iterable[Command]:  # type: ignore[empty-body]
+    """Register commands of the command line.
+
+    Called once, when a command is used that the core does not have, or plugins are listed. Must import nothing heavy.
+
+    Returns:
+        The commands, each with the target of its `click.Command`. One that has a name of the core's is never reached.
+
+    Example:
+        >>> @hookimpl
+        ... def framework_commands():
+        ...     return [Command(name="ssh", help="Look at hosts.", target="framework_runtime_ssh.commands:ssh")]
     """

@@ -14,9 +14,10 @@ import pluggy
 from framework.errors import PluginError, UnknownKind, UsageError
 from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import Command, DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
 from framework.plugins.topics import (
     BUILDERS,
+    COMMANDS,
     DATABASES,
     NOTIFIERS,
     RUNTIMES,
@@ -151,6 +152,26 @@ class Plugins:
         found: Registered[BuilderRegistration] = self._find(BUILDERS, name)
         builder: Builder = self._make(found.item.target, found.plugin, BUILDERS, registry)
         return builder
+
+    def commands(self) -> dict[str, Registered[Command]]:
+        """The commands that plugins register, by name."""
+        return dict(self._table(COMMANDS).found)
+
+    def command(self, name: str) -> Any:
+        """The `click.Command` that a plugin registers under a name; None where none does.
+
+        Raises:
+            PluginError: Several register it, or it cannot be imported.
+        """
+        table = self._table(COMMANDS)
+        if name in table.contested:
+            self._refuse(COMMANDS, name)
+        found: Registered[Command] | None = table.found.get(name)
+        if found is None:
+            return None
+        from framework.plugins.targets import load_target
+
+        return load_target(found.item.target, found.plugin)
 
     def runtime(self, kind: str, context: RuntimeContext) -> Runtime:
         """A runtime of a kind.

@@ -92,3 +92,18 @@ class Builder:
 
     name: str
     target: str
+
+
+@frozen(kw_only=True)
+class Command:
+    """A command of the command line: ``framework NAME``.
+
+    Args:
+        name: What is typed.
+        help: One line about it.
+        target: Target of a `click.Command`; imported when the command is used.
+    """
+
+    name: str
+    help: str
+    target: str

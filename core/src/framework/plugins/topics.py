@@ -7,9 +7,17 @@ from typing import Any, Generic, TypeVar
 
 from attrs import Factory, define, frozen
 
-from framework.plugins.registrations import Builder, DatabaseScheme, Notifier, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import (
+    Builder,
+    Command,
+    DatabaseScheme,
+    Notifier,
+    RuntimeKind,
+    SecretStore,
+    StorageScheme,
+)
 
-T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore, Notifier, Builder)
+T = TypeVar("T", RuntimeKind, DatabaseScheme, StorageScheme, SecretStore, Notifier, Builder, Command)
 
 
 @frozen(kw_only=True)
@@ -31,7 +39,7 @@ class Topic:
         noun: What that is called in a sentence.
         short: The same, in the list of what a plugin registers.
         prefix: What the names of plugins of this topic begin with, by convention.
-        interface: Target of the interface that the class behind it implements.
+        interface: Target of the interface that the class behind it implements; empty where it is no class.
     """
 
     hook: str
@@ -97,7 +105,16 @@ BUILDERS = Topic(
     prefix="builder",
     interface="framework.builders:Builder",
 )
-TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES, NOTIFIERS, BUILDERS)
+COMMANDS = Topic(
+    hook="framework_commands",
+    cls=Command,
+    key="name",
+    noun="command",
+    short="command",
+    prefix="commands",
+    interface="",
+)
+TOPICS = (RUNTIMES, DATABASES, STORAGES, SECRET_STORES, NOTIFIERS, BUILDERS, COMMANDS)
 
 
 @define

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import attrs
+import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -30,7 +31,7 @@ from packaging.version import Version
 
 from framework.plugins.discovery import Candidate, installed
 from framework.plugins.manager import PluginInfo, Plugins, Registered
-from framework.plugins.registrations import RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import Command, RuntimeKind, SecretStore, StorageScheme
 from framework.plugins.targets import load_target
 from framework.plugins.topics import TOPICS, Topic
 from framework.runtimes import Capability
@@ -113,6 +114,7 @@ class PluginSuite:
             plugins.secret_stores(),
             plugins.notifiers(),
             plugins.builders(),
+            plugins.commands(),
         )
         for topic, table in zip(TOPICS, tables, strict=True):
             yield from ((topic, found.item) for found in table.values() if found.plugin == self.plugin)
@@ -143,6 +145,10 @@ class PluginSuite:
             target = item.runtime if isinstance(item, RuntimeKind) else item.target
             cls = load_target(target, self.plugin, topic.interface)
             assert not getattr(cls, "__abstractmethods__", None), f"{target} implements every method"
+            if isinstance(item, Command):
+                assert isinstance(cls, click.Command)
+                assert cls.name == item.name
+                assert cls.help
 
     def test_every_kind_is_described(self) -> None:
         for _, item in self.registered():

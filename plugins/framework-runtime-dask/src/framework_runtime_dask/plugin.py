@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework.plugins.hookspecs import hookimpl
-from framework.plugins.registrations import RuntimeKind
+from framework.plugins.registrations import Command, RuntimeKind
 
 
 @hookimpl
@@ -16,5 +16,15 @@ def framework_runtimes() -> list[RuntimeKind]:
             runtime="framework_runtime_dask.runtime:DaskRuntime",
             options="framework_runtime_dask.options:DaskOptions",
             capabilities=frozenset({"detach", "abort", "timeout", "requirements", "map"}),
+        )
+    ]
+
+
+@hookimpl
+def framework_commands() -> list[Command]:
+    """``framework dask``."""
+    return [
+        Command(
+            name="dask", help="Look at Dask clusters, and close them.", target="framework_runtime_dask.commands:dask"
         )
     ]

@@ -1,0 +1,101 @@
+"""``framework dask cluster list|show|close``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from framework.errors import NotFound
+from framework.home import home
+from framework_runtime_dask.providers import Place, provider
+
+if TYPE_CHECKING:
+    from framework_runtime_dask.providers import Provider
+
+_PROVIDERS = ("local",)  # those that start clusters
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output, and nothing else.")
+
+
+@click.group("dask")
+def dask() -> None:
+    """Look at Dask clusters, and close them."""
+
+
+@dask.group("cluster")
+def cluster() -> None:
+    """The clusters that runs have started, and that are there."""
+
+
+@cluster.command("list")
+@_as_json
+def list_clusters(as_json: bool) -> None:
+    """List the clusters."""
+    places = [place for _, place in _all()]
+    if as_json:
+        click.echo(json.dumps([attrs.asdict(place) for place in places]))
+        return
+    if not places:
+        click.echo("There is no cluster. Start one: framework run FILE.py:FUNCTION --kind dask", err=True)
+        return
+    rows = [("CLUSTER", "PROVIDER", "SCHEDULER", "DASHBOARD")]
+    rows += [(it.cluster, it.provider, it.address, it.facts.get("dashboard") or "-") for it in places]
+    _table(rows)
+    click.echo(f"Next: framework dask cluster show {places[0].cluster}", err=True)
+
+
+@cluster.command("show")
+@click.argument("name")
+@_as_json
+def show(name: str, as_json: bool) -> None:
+    """Show a cluster and its workers."""
+    from framework_runtime_dask.clients import Clients, about_workers, on_scheduler
+
+    _, place = _found(name)
+    workers = on_scheduler(Clients().client(place), about_workers)
+    if as_json:
+        click.echo(json.dumps({**attrs.asdict(place), "workers": workers}))
+        return
+    click.echo(f"{place.cluster}  {place.provider}  {place.address}  {place.facts.get('dashboard', '')}".rstrip())
+    rows = [("WORKER", "ADDRESS", "PID", "THREADS", "MEMORY", "TASKS")]
+    for address, it in workers.items():
+        memory = f"{it['memory'] / 2**30:.1f} GiB"
+        rows.append((it["name"], address, str(it["pid"]), str(it["threads"]), memory, str(it["tasks"])))
+    _table(rows)
+    click.echo(f"Next: framework dask cluster close {place.cluster}", err=True)
+
+
+@cluster.command("close")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def close(names: tuple[str, ...]) -> None:
+    """Close clusters. What runs there ends, and is lost."""
+    for name in names:
+        owner, place = _found(name)
+        owner.close(place)
+        click.echo(f"{name} is closed.", err=True)
+
+
+def _all() -> list[tuple[Provider, Place]]:
+    providers = [provider(name, home()) for name in _PROVIDERS]
+    return [(each, place) for each in providers for place in each.clusters()]
+
+
+def _found(name: str) -> tuple[Provider, Place]:
+    clusters = _all()
+    for owner, place in clusters:
+        if place.cluster == name:
+            return owner, place
+    names = ", ".join(place.cluster for _, place in clusters) or "none"
+    raise NotFound(f"there is no cluster {name!r} (there are: {names})", advice="See: framework dask cluster list")
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows in columns."""
+    table: list[tuple[Any, ...]] = list(rows)
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
