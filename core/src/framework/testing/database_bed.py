@@ -42,7 +42,8 @@ def run_document(uid: str | None = None, **parts: Any) -> Document:
 
     Args:
         uid: Its uid; a new one unless told.
-        parts: name, project, labels; kind, function, params, parent; state, created and other parts of the status.
+        parts: name, project, labels; kind, function, params, parent, retry; state, created and other parts of the
+            status.
     """
     metadata = {
         "uid": uid or new_uid(),
@@ -50,7 +51,7 @@ def run_document(uid: str | None = None, **parts: Any) -> Document:
         "project": parts.pop("project", "default"),
         "labels": parts.pop("labels", {}),
     }
-    spec = {name: parts.pop(name) for name in ("function", "params", "parent") if name in parts}
+    spec = {name: parts.pop(name) for name in ("function", "params", "parent", "retry") if name in parts}
     status = {"state": "created", "created": time.time(), **parts}
     kind = status.pop("kind", "local")
     return {"metadata": metadata, "spec": {"kind": kind, **spec}, "status": status}

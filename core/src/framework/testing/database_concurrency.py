@@ -13,8 +13,10 @@ import pytest
 
 from framework.conditions import parse
 from framework.databases import Database, RunQuery
+from framework.engine.notes import note
 from framework.testing.database_bed import DatabaseBed, Reopen, producer_of, run_document, uid_of
 from framework.testing.database_writer import write
+from framework_run import ends
 
 PROCESSES = 8
 
@@ -65,6 +67,23 @@ class ConcurrencySuite(DatabaseBed):
         assert [step for step, _, _ in database.metric(uid_of(run), "loss")] == list(range(30))
         written = b"".join(chunk.data for chunk in database.log(uid_of(run)))
         assert sorted(map(int, written.split())) == list(range(30))
+
+    def test_of_many_clients_that_claim_an_attempt_one_has_it(self, database: Database, reopen: Reopen) -> None:
+        run = run_document(retry={"attempts": 2, "backoff": 0})
+        database.create_run(run)
+        database.apply(uid_of(run), [producer_of(run).event("end", ends.lost("gone"))])
+        clients = [database, reopen(), reopen(), reopen()]
+        together = threading.Barrier(len(clients))
+
+        def claim(client: Database, token: str) -> bool:
+            data = {"state": "pending", "claim": {"token": token, "time": 0.0}}
+            together.wait()
+            after = client.apply(uid_of(run), [note(uid_of(run), 2, "state", data)], durable=True)
+            return bool(after["status"]["retry"]["claim"]["token"] == token)
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            made = [pool.submit(claim, client, str(number)) for number, client in enumerate(clients)]
+            assert sorted(done.result() for done in made) == [False, False, False, True]
 
     def test_queries_beside_writers_miss_nothing(self, database: Database, reopen: Reopen) -> None:
         run = run_document(created=1.0, params={"steady": 1})

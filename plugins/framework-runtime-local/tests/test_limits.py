@@ -1,0 +1,87 @@
+"""Control groups of local runs, for real where this machine lets us make them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from framework_run import cgroups, locks
+from framework_runtime_local.spool import Spool
+
+POOL = """
+import multiprocessing
+def hold(mebibytes):
+    data = bytearray(mebibytes << 20)
+    for place in range(0, len(data), 4096):
+        data[place] = 1
+    return len(data)
+def main():
+    from concurrent.futures import ProcessPoolExecutor
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        return pool.submit(hold, 300).result()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _can():
+    group = cgroups.create(f"probe-{os.getpid()}", {"memory": Fraction(2**26), "cpu": Fraction(1)})
+    if group is None:
+        pytest.skip("no control group can be made here")
+    group.remove()
+
+
+def folders(live) -> list[Path]:
+    return [Path(folder) for folder in Spool(live.handle["spool"]).left_groups()]
+
+
+def test_a_worker_that_is_killed_for_memory_is_out_of_memory_too(start):
+    live = start(POOL, resources={"limits": {"memory": "160Mi"}})
+    ran = live.finish()
+    assert ran.cause == "OutOfMemory"
+    assert "at its limit memory=160Mi: BrokenProcessPool" in ran.status["message"]
+    assert folders(live)
+    assert not any(folder.exists() for folder in folders(live))
+
+
+def test_the_memory_of_all_processes_is_counted_together(start):
+    code = POOL.replace("return pool.submit(hold, 300).result()", "return sum(pool.map(hold, [60, 60, 60, 60]))")
+    code = code.replace("return len(data)", "import time; time.sleep(2); return len(data)")
+    live = start(
+        code.replace("ProcessPoolExecutor(1", "ProcessPoolExecutor(4"), resources={"limits": {"memory": "2Gi"}}
+    )
+    ran = live.finish()
+    assert ran.state == "completed"
+    assert ran.status["peak"]["memory"] > 4 * 60 * 2**20
+
+
+def test_a_share_of_cpu_is_kept(start):
+    code = """
+import time
+def main():
+    began, used = time.monotonic(), time.process_time()
+    while time.monotonic() - began < 3:
+        pass
+    return (time.process_time() - used) / (time.monotonic() - began)
+"""
+    ran = start(code, resources={"limits": {"cpu": "250m"}}).finish()
+    assert ran.results["return"] < 0.5  # of a core: twice the limit, for what is counted at the edges
+
+
+def test_the_groups_of_a_supervisor_that_was_killed_go_with_the_spool(start, runtime):
+    live = start("import time\ndef main():\n print('ready')\n time.sleep(60)", resources={"limits": {"memory": "1Gi"}})
+    live.printed("ready")
+    made = folders(live)
+    assert all(folder.exists() for folder in made)
+    os.kill(locks.owner(str(Spool(live.handle["spool"]).lock))["pid"], signal.SIGKILL)
+    assert live.finish().cause == "Lost"
+    deadline = time.monotonic() + 30
+    while any((folder / "cgroup.procs").read_text() for folder in made):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    runtime.cleanup(live.handle)
+    assert not any(folder.exists() for folder in made)
