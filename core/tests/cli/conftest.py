@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,6 +14,13 @@ from framework.databases import Database
 from framework.engine.session import current
 from framework_run.events import Producer
 from framework_run.uid import new_uid
+
+TOOL = Path(sys.executable).parent / "framework"
+CODE = '''\
+def train(data: str = "", depth: int = 2) -> float:
+    """Train."""
+    return depth * 2.0
+'''
 
 
 class Done(NamedTuple):
@@ -79,3 +90,39 @@ def add_run(database) -> Callable[..., str]:
         return uid
 
     return add
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command line in a folder that is a git repository with one commit."""
+    monkeypatch.delenv("FRAMEWORK_PLUGINS")
+    top = tmp_path / "repo"
+    top.mkdir()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
+
+    def call(
+        *words: str, code: int = 0, program: str | Path = TOOL, more: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [program, *words],
+            cwd=top,
+            env={**environment, **(more or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=110,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    (top / "job.py").write_text(CODE)
+    (top / "d.csv").write_text("a,b\n")
+    call("init", "-q", "-b", "main", program="git")
+    call("add", "job.py", program="git")
+    call("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "first", program="git")
+    call.top, call.code = top, CODE
+    return call

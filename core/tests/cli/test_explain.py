@@ -3,54 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from framework_run.events import Producer
 
-TOOL = Path(sys.executable).parent / "framework"
-CODE = '''\
-def train(data: str = "", depth: int = 2) -> float:
-    """Train."""
-    return depth * 2.0
-'''
-Tool = Callable[..., subprocess.CompletedProcess[str]]
 
-
-@pytest.fixture
-def tool(tmp_path, monkeypatch) -> Tool:
-    """Run a command line in a folder that is a git repository with one commit."""
-    monkeypatch.delenv("FRAMEWORK_PLUGINS")
-    top = tmp_path / "repo"
-    top.mkdir()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_SYSTEM": os.devnull,
-    }
-
-    def call(*words: str, code: int = 0, program: str | Path = TOOL) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [program, *words], cwd=top, env=environment, capture_output=True, text=True, check=False, timeout=110
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
-
-    (top / "job.py").write_text(CODE)
-    (top / "d.csv").write_text("a,b\n")
-    call("init", "-q", "-b", "main", program="git")
-    call("add", "job.py", program="git")
-    call("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "first", program="git")
-    call.top = top
-    return call
-
-
-def ran(tool: Tool, *words: str) -> dict:
+def ran(tool, *words: str) -> dict:
     return json.loads(tool("run", "job.py:train", "--json", *words).stdout)
 
 
@@ -61,7 +20,7 @@ def by_field(changes: list[dict]) -> dict[str, tuple]:
 @pytest.mark.slow
 def test_what_changed_is_said_to_the_field_and_the_line(tool):
     first = ran(tool, "-i", "data=d.csv", "--depth", "3")
-    (tool.top / "job.py").write_text(CODE.replace("2.0", "3.0"))
+    (tool.top / "job.py").write_text(tool.code.replace("2.0", "3.0"))
     (tool.top / "d.csv").write_text("a,b\n1,2\n")
     second = ran(tool, "-i", "data=d.csv", "--depth", "4", "--limit", "memory=2Gi")
     uids = [run["metadata"]["uid"] for run in (first, second)]
@@ -97,7 +56,7 @@ def test_what_changed_is_said_to_the_field_and_the_line(tool):
     assert "git apply p.patch" in patch.stderr
     tool("checkout", "-q", "job.py", program="git")
     tool("apply", "p.patch", program="git")
-    assert (tool.top / "job.py").read_text() == CODE.replace("2.0", "3.0")
+    assert (tool.top / "job.py").read_text() == tool.code.replace("2.0", "3.0")
     done = tool("runs", "patch", uids[0], code=2)
     assert f"the run {uids[0]} was started from the commit" in done.stderr
 

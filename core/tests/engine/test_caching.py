@@ -130,7 +130,7 @@ def test_other_packages_are_another_key(train, count, monkeypatch):
     from framework.engine.capture import capture
 
     train.run(params={"depth": 3}, cache=True)
-    monkeypatch.setattr(capture, "_package_set", lambda: ("sha256:other", b""))
+    monkeypatch.setattr(capture, "package_set", lambda: ("sha256:other", b""))
     monkeypatch.setattr(capture, "_FRESH", 0.0)
     train.run(params={"depth": 3}, cache=True)
     assert count() == 2

@@ -36,6 +36,9 @@ ROOT: Final[dict[str, Entry]] = {
     "abort": Entry("Ask runs to end, and end them if they do not.", "abort:abort", _DO),
     "why": Entry("Explain why a version or a run is another one.", "explain.why:why", _EXPLAIN),
     "diff": Entry("Show what differs between two runs or versions.", "explain.diff:diff", _EXPLAIN),
+    "replay": Entry(
+        "Run a recorded run again: its code, packages, parameters and inputs.", "explain.replay:replay", _EXPLAIN
+    ),
     "runs": Entry("Look at runs: list, show, watch, logs, compare, patch, delete, sync.", section=_LOOK),
     "function": Entry("Look at functions: versions, tags, differences; build their images.", section=_LOOK),
     "artifacts": Entry("Look at what runs have made, and fetch it.", section=_LOOK),

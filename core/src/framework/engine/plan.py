@@ -91,7 +91,7 @@ def resolved(session: Session, request: RunRequest) -> Function:
 
 
 def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
-    capture = begin(loaded, stored=request.target.startswith("db://"), masker=guard.masker if guard else None)
+    capture = begin(loaded, masker=guard.masker if guard else None)
     function = loaded.function
     if guard is not None:
         guard.clear_function(loaded)
@@ -185,12 +185,12 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
 def _load(session: Session, request: RunRequest) -> Loaded:
     from framework import sources
 
-    if request.function is not None:
-        return sources.from_callable(request.function, inline=request.inline)
     if request.target.startswith("db://"):
         from framework.engine.stored import load_stored
 
         return load_stored(session, request.target).take(request.command)
+    if request.function is not None:
+        return sources.from_callable(request.function, inline=request.inline)
     if request.target:
         words = request.command or None
         return sources.from_path(request.target, handler=request.handler or None, command_args=words)
@@ -202,7 +202,8 @@ def _resolve(session: Session, request: RunRequest, loaded: Loaded) -> None:
     from framework.uris import check_name
 
     function = loaded.function
-    function.kind = request.kind or function.kind
+    if request.kind and request.kind != function.kind:
+        function.kind, function.spec.options = request.kind, {}  # which are the other kind's own
     function.metadata.project = check_name(request.project or session.settings.project, "a project")
     check_name(function.metadata.name, "a function")
     defaults = {} if _is_one_version(request.target) else _of_project(session, function).get("defaults", {})
@@ -303,6 +304,8 @@ def run_document(
         "resources": request.resources,
         "retry": retry_of(request, function),
         "notifications": [] if request.parent else request.notifications,
+        "packages": request.packages,
+        "replays": request.replays,
         "parent": request.parent,
     }
     spec.update({name: value for name, value in optional.items() if value})
@@ -349,7 +352,7 @@ def _submission(
         "returns": request.returns,
         "env": _environment_variables(function, Path(request.folder)),
         "workdir": _workdir(session, request, function),
-        "requirements": function.spec.environment.requirements,
+        "requirements": _requirements(session, request, function),
         "packages": run["status"]["environment"]["packages"],
         "labels": metadata.get("labels", {}),
         "artifacts": {"storage": _store(session, run, function.kind)},
@@ -362,6 +365,15 @@ def _submission(
     }
     document["run"].update(attempt=1, rank=0)
     return document
+
+
+def _requirements(session: Session, request: RunRequest, function: Function) -> list[str]:
+    """What is installed for the run: what its function needs, or all that an earlier run had."""
+    if not request.packages:
+        return function.spec.environment.requirements
+    from framework.engine.packages import recorded_requirements
+
+    return recorded_requirements(session.database, request.packages)
 
 
 def main_file(function: Function) -> str | None:

@@ -34,6 +34,8 @@ class RunRequest:
         artifact_path: Where artifacts go: a URL or a folder.
         inline: Whether it runs in this process.
         pdb: Whether it stops in the debugger where it fails; implies ``inline``.
+        packages: The digest of a recorded list of packages that it is to have, in place of the function's requirements.
+        replays: The uid of the run that it repeats.
         parent: The uid of the run that opens it.
         folder: Where it is asked for, and relative paths are meant from; the present folder unless told.
     """
@@ -59,5 +61,7 @@ class RunRequest:
     artifact_path: str = ""
     inline: bool = False
     pdb: bool = False
+    packages: str = ""
+    replays: str = ""
     parent: str = ""
     folder: str = ""

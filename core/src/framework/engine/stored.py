@@ -18,22 +18,35 @@ if TYPE_CHECKING:
 
 
 def keep_function(session: Session, planned: Planned) -> None:
-    """Keep a version in the database, and its code in the storage; nothing is written when it is there already."""
-    from framework.documents.dump import dump
-    from framework.errors import NotFound
+    """Keep a version in the database, and its code in the storage; nothing is written when it is there already.
 
-    function = planned.function
-    metadata = function.metadata
-    try:
-        latest = session.database.function(metadata.project, metadata.name)
-    except NotFound:
-        latest = {"status": {}}
-    if latest["status"].get("version") == function.status.version:
+    The version becomes the latest, but not where its code was stored before: who runs an old version again, or on
+    another kind, has not written a new one.
+    """
+    from framework.documents.dump import dump
+
+    function, loaded = planned.function, planned.loaded
+    metadata, version = function.metadata, function.status.version
+    latest = _version(session, function)
+    if version in {latest, _version(session, function, version) if loaded.stored else latest}:
         return
     if function.spec.code.files:
-        function.status.provenance["archive"] = session.storage.put(planned.loaded.archive()).uri
+        function.status.provenance["archive"] = session.storage.put(loaded.archive()).uri
     function.status.provenance.update(planned.capture.provenance(wait=not planned.request.inline))
-    session.database.put_function(dump(function, {"spec": planned.loaded.written}))
+    session.database.put_function(dump(function, {"spec": loaded.written}))
+    if loaded.stored and latest:
+        session.database.tag_function(metadata.project, metadata.name, latest, "latest")
+
+
+def _version(session: Session, function: Function, version: str | None = None) -> str:
+    """The latest version of a function, or a version itself; empty where it is not kept."""
+    from framework.errors import NotFound
+
+    metadata = function.metadata
+    try:
+        return str(session.database.function(metadata.project, metadata.name, version=version)["status"]["version"])
+    except NotFound:
+        return ""
 
 
 def load_stored(session: Session, target: str) -> Loaded:
@@ -51,14 +64,14 @@ def load_stored(session: Session, target: str) -> Loaded:
     kept = session.database.function(uri.project, uri.name, tag=uri.tag or "latest", version=uri.digest or None)
     function = load(kept, Function)
     if not function.spec.code.files:
-        return Loaded(function=function, written=kept.get("spec", {}))
+        return Loaded(function=function, written=kept.get("spec", {}), stored=True)
     place = function.status.provenance.get("archive")
     if not place:
         raise SourceError(f"the code of {target} is not kept", advice="Run it from its file once.")
     folder = cache_dir(session.home, "code") / function.status.version.replace(":", "-")
     if not folder.is_dir():
         _unpack(session, place, folder)
-    return Loaded(function=function, root=folder, written=kept.get("spec", {}))
+    return Loaded(function=function, root=folder, written=kept.get("spec", {}), stored=True)
 
 
 def _unpack(session: Session, uri: str, folder: Path) -> None:

@@ -48,6 +48,8 @@ class RunSpec:
     cache: dict[str, str] = Factory(dict)  # key and why nothing was reused (miss); or, of a run that was, reused
     retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
     notifications: list[Notification] = Factory(list)
+    packages: str = ""  # digest of a recorded list of packages that are installed for it
+    replays: str = ""  # uid of the run that it repeats
     parent: str = ""  # uid of the run that opened this one
     iteration: int = 0  # which item of its parent's map it is, from 1
     map: dict[str, int] = Factory(dict)  # of a run that maps its function over many items: items, parallelism

@@ -25,6 +25,7 @@ class Loaded:
         texts: Relative path to content, of code that lies in no file.
         args: The arguments that a script or command was given; they belong to the run, not to the Function.
         written: The spec as somebody wrote it, in which a field may be at its default and meant.
+        stored: Whether it comes from a storage, where a run has kept it.
     """
 
     function: Function
@@ -32,6 +33,7 @@ class Loaded:
     texts: dict[str, bytes] = Factory(dict)
     args: list[str] = Factory(list)
     written: dict[str, Any] = Factory(dict)
+    stored: bool = False
 
     def take(self, args: Iterable[str]) -> Loaded:
         """Itself, with the arguments that a script or command is given.

@@ -26,6 +26,7 @@ from framework.cli.uids import short
 from framework.errors import UsageError
 
 if TYPE_CHECKING:
+    from framework.databases import Document
     from framework.engine.plan import Planned, RunRequest
     from framework.engine.session import Session
 
@@ -99,11 +100,11 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         ctx.exit(run_map(session, request(ctx, given), given))
     planned = plan(session, request(ctx, given))
     if given["dry_run"]:
-        _show_plan(session, planned, as_json=given["as_json"])
+        show_plan(session, planned, as_json=given["as_json"])
     elif given["watch"]:
-        ctx.exit(_watch(session, planned, as_json=given["as_json"]))
+        ctx.exit(watch_run(session, planned, as_json=given["as_json"])[1])
     else:
-        _detach(session, planned, as_json=given["as_json"])
+        detach(session, planned, as_json=given["as_json"])
 
 
 def request(ctx: click.Context, given: dict[str, Any]) -> RunRequest:
@@ -159,7 +160,8 @@ def _overrides(given: dict[str, Any]) -> dict[str, Any]:
     return overrides(**{name: given[name] for name in names})
 
 
-def _show_plan(session: Session, planned: Planned, *, as_json: bool) -> None:
+def show_plan(session: Session, planned: Planned, *, as_json: bool) -> None:
+    """Print what would be sent and created."""
     from framework.engine.execute import dry_run
 
     document = dry_run(session, planned)
@@ -170,7 +172,8 @@ def _show_plan(session: Session, planned: Planned, *, as_json: bool) -> None:
         note("Nothing was run.")
 
 
-def _detach(session: Session, planned: Planned, *, as_json: bool) -> None:
+def detach(session: Session, planned: Planned, *, as_json: bool) -> None:
+    """Start it, and print its uid."""
     from framework.engine.execute import execute
 
     document = complete_run(execute(session, planned, watch=False))
@@ -182,8 +185,8 @@ def _detach(session: Session, planned: Planned, *, as_json: bool) -> None:
         following(f"framework logs -f {uid}", f"framework runs show {uid}")
 
 
-def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
-    """Run it to its end; returns the exit status."""
+def watch_run(session: Session, planned: Planned, *, as_json: bool) -> tuple[Document, int]:
+    """Run it to its end, and print what is to be said of it; returns the run's document and the exit status."""
     from framework.engine.execute import execute
 
     live = Live(apart=as_json)
@@ -201,8 +204,8 @@ def _watch(session: Session, planned: Planned, *, as_json: bool) -> int:
         following(*next_commands(document, short(session.database, document["metadata"]["uid"])))
     state = document["status"]["state"]
     if state == "aborted" and seen:
-        return INTERRUPTED
-    return 0 if state == "completed" else 1
+        return document, INTERRUPTED
+    return document, 0 if state == "completed" else 1
 
 
 @contextmanager

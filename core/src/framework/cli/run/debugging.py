@@ -25,8 +25,6 @@ def live_function(target: str, handler: str) -> Callable[..., Any]:
         click.exceptions.Exit: The user's module raised while it was imported; its traceback has been shown.
     """
     from framework.sources import from_path
-    from framework_run.errors import LoadingError
-    from framework_run.loading import load, prepare_path
 
     if not target or "://" in target:
         raise UsageError("--pdb debugs a function in a file", advice="Write framework run FILE.py:FUNCTION --pdb.")
@@ -34,10 +32,22 @@ def live_function(target: str, handler: str) -> Callable[..., Any]:
     if not code.handler:
         raise UsageError(f"{target!r} is a script, which --pdb cannot debug", advice=f"Try: python -m pdb {target}")
     path = Path(code.path)
-    folder = path if path.is_dir() else path.parent
+    return imported(path if path.is_dir() else path.parent, code.module, code.handler)
+
+
+def imported(folder: Path, module: str, handler: str) -> Callable[..., Any]:
+    """A handler, from its module in a folder.
+
+    Raises:
+        SourceError: The module or the handler is not there, or the code does not compile.
+        click.exceptions.Exit: The module raised while it was imported; its traceback has been shown.
+    """
+    from framework_run.errors import LoadingError
+    from framework_run.loading import load, prepare_path
+
     prepare_path(str(folder))
     try:
-        return load({"module": code.module, "file": _file(folder, code.module), "handler": code.handler}, str(folder))
+        return load({"module": module, "file": _file(folder, module), "handler": handler}, str(folder))
     except LoadingError as error:
         raise SourceError(error.message, advice=error.advice) from None
     except Exception as error:

@@ -67,6 +67,7 @@ def _title(run: Document) -> Iterator[str]:
         ("runs", spec["handler"] or " ".join([*spec["command"], *map(shlex.quote, spec["args"])])),
         ("kind", spec["kind"]),
         ("parent", spec["parent"]),
+        ("replays", spec["replays"]),
         ("reused", status["cached_from"]),
         ("created", moment(status["created"])),
         ("started", moment(status["started"])),

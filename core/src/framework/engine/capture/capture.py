@@ -29,15 +29,14 @@ _probes: dict[Path, tuple[float, Probe]] = {}
 _packages: dict[tuple[Any, ...], tuple[str, bytes]] = {}
 
 
-def begin(loaded: Loaded, *, stored: bool, masker: Masker | None = None) -> Capture:
+def begin(loaded: Loaded, masker: Masker | None = None) -> Capture:
     """Begin to look at what surrounds the runs of a function; git is started where its code lies in a checkout.
 
     Args:
-        loaded: The function's code.
-        stored: Whether the code comes from the storage, so that no checkout has to do with it.
+        loaded: The function's code; with code that comes from the storage no checkout has to do.
         masker: Knows the values of the function's secrets, where it has some.
     """
-    if stored:
+    if loaded.stored:
         return Capture(None, (), masker)
     code = loaded.function.spec.code
     file = Path(code.path) if code.path else Path.cwd()
@@ -75,7 +74,7 @@ class Capture:
         self._look_again()
         if folder == self._folder and (self._git is not None or self._probe is None):
             return self._facts
-        facts = {**_system(), "folder": folder, "packages": _package_set()[0]}
+        facts = {**_system(), "folder": folder, "packages": package_set()[0]}
         if self._masker is not None:
             facts = self._masker.data(facts)
         git = self._checkout()
@@ -107,7 +106,7 @@ class Capture:
         kept = (database, self._facts.get("packages"), (self._git or {}).get("patch", ""))
         if kept == self._kept:
             return
-        database.put_content(_package_set()[1])
+        database.put_content(package_set()[1])
         if kept[2]:
             database.put_content(self._patch)
         self._kept = kept
@@ -186,7 +185,7 @@ def _system() -> dict[str, Any]:
     return {**surroundings.system(), "host": platform.node(), "command": command}
 
 
-def _package_set() -> tuple[str, bytes]:
+def package_set() -> tuple[str, bytes]:
     """The digest and the text of the list of packages that this process can import."""
     from framework_run import surroundings
 
