@@ -204,6 +204,7 @@ def _resolve(session: Session, request: RunRequest, loaded: Loaded) -> None:
     function = loaded.function
     if request.kind and request.kind != function.kind:
         function.kind, function.spec.options = request.kind, {}  # which are the other kind's own
+        loaded.written = {name: part for name, part in loaded.written.items() if name != "options"}
     function.metadata.project = check_name(request.project or session.settings.project, "a project")
     check_name(function.metadata.name, "a function")
     defaults = {} if _is_one_version(request.target) else _of_project(session, function).get("defaults", {})
