@@ -110,6 +110,10 @@ def context_from_environment() -> Context | None:
 
         about = Path(about).read_text("utf-8")
     submission = json.loads(about)
+    if "{secret:" in about:
+        from framework_run.secrets import filled
+
+        submission["params"] = filled(submission.get("params") or {}, os.environ)
     submission["params"] = decode(submission.get("params") or {})
     context = Context(submission, channel.send)
     atexit.register(context.flush)

@@ -136,15 +136,17 @@ def filled(content: Any, values: Mapping[str, str]) -> Any:
 def opened(submission: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """The submission as the handler gets it: values in the environment, and where there are placeholders.
 
+    A script's parameters, which may be in a file, keep theirs until its context reads them.
+
     Args:
         submission: The whole submission; it is not changed.
         values: Values by variable.
     """
-    code = submission["code"]
+    code, params = submission["code"], submission.get("params") or {}
     return {
         **submission,
         "code": {**code, "command": filled(code.get("command"), values)},
-        "params": filled(submission.get("params") or {}, values),
+        "params": params if code.get("command") else filled(params, values),
         "env": {**filled(submission.get("env") or {}, values), **values},
     }
 

@@ -136,3 +136,13 @@ def test_what_is_not_there_is_said(name, cli, versions):
     done = cli("function", "show", name)
     assert done.code == 2
     assert done.err.startswith("Error: ")
+
+
+def test_a_secret_that_is_no_reference_is_neither_kept_nor_repeated(cli, home, tmp_path):
+    text = "kind: local\nmetadata: {name: f}\nspec: {environment: {secrets: {TOKEN: hunter2-hunter2}}}\n"
+    (tmp_path / "f.yaml").write_text(text)
+    done = cli("function", "import", "f.yaml")
+    assert done.code == 2
+    assert "spec.environment.secrets.TOKEN is no reference to a secret" in done.err
+    assert "hunter2" not in done.out + done.err
+    assert not any(b"hunter2" in path.read_bytes() for path in home.rglob("*") if path.is_file())

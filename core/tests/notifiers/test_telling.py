@@ -109,6 +109,7 @@ def test_a_state_and_a_condition_choose(hooks, entry, params, is_told) -> None:
         ({"to": "console", "when": "accuracy <"}, fw.ConditionError, "no field 'accuracy'"),
         ({"to": "console", "wen": "x"}, fw.UsageError, "no field 'wen'"),
         ({"on": ["failed"]}, fw.UsageError, "needs the field 'to'"),
+        (7, fw.UsageError, "7 is no notification"),
     ],
 )
 def test_what_is_no_notification_is_refused_before_anything_runs(entry, error, words) -> None:
@@ -145,6 +146,21 @@ def test_the_address_may_be_a_secret(hooks, monkeypatch, home) -> None:
     run = work.run(notify=["webhook:{env:HOOK}"])
     assert told(run) == [("webhook", "failed")]
     assert "(env:HOOK) is not there" in run.document["status"]["notifications"][0]["message"]
+    assert not any(b"k3y-of" in path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+def test_a_secret_of_the_run_may_be_its_address_and_its_value_becomes_the_reference(hooks, monkeypatch, home) -> None:
+    monkeypatch.setenv("HOOK", hooks.url)
+
+    @fw.function(environment={"secrets": {"URL": "env:HOOK"}})
+    def quiet() -> None:
+        """Nothing."""
+
+    run = quiet.run(notify=["webhook:{secret:URL}", f"webhook:{hooks.url}"])
+    again = quiet.run(notify=[{"to": f"webhook:{hooks.url}"}])
+    assert run.document["spec"]["notifications"] == [{"to": "webhook:{env:HOOK}"}] * 2
+    assert again.document["spec"]["notifications"] == [{"to": "webhook:{env:HOOK}"}]
+    assert len(hooks.bodies) == 3
     assert not any(b"k3y-of" in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 

@@ -94,7 +94,9 @@ def test_the_handler_gets_values_where_the_submission_has_none() -> None:
     }
     opened = secrets.opened(submission, {"A": "value"})
     assert opened["code"] == {"command": ["echo", "value"], "file": "x"}
-    assert opened["params"] == {"p": "value"}
+    assert opened["params"] == {"p": "{secret:A}"}  # a script's own context fills it
+    handler = secrets.opened({**submission, "code": {"handler": "main"}}, {"A": "value"})
+    assert handler["params"] == {"p": "value"}
     assert opened["env"] == {"E": "evalue", "A": "value"}
     assert "value" not in str(submission)
 

@@ -33,10 +33,13 @@ def wanted(session: Session, given: Iterable[str | Mapping[str, Any]]) -> list[d
         UnknownKind: There is no such notifier.
         ConditionError: A condition does not parse.
     """
-    return [_wanted(session, {"to": entry} if isinstance(entry, str) else dict(entry)) for entry in given]
+    return [_wanted(session, {"to": entry} if isinstance(entry, str) else entry) for entry in given]
 
 
-def _wanted(session: Session, entry: dict[str, Any]) -> dict[str, Any]:
+def _wanted(session: Session, entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, Mapping):
+        what = f"spec.notifications: {entry!r} is no notification"
+        raise UsageError(what, advice=f"Write NOTIFIER:ADDRESS, or a mapping of {', '.join(_FIELDS)}.")
     unknown = [name for name in entry if name not in _FIELDS]
     if unknown or not isinstance(entry.get("to"), str):
         what = f"has no field {unknown[0]!r}" if unknown else "needs the field 'to', a text"

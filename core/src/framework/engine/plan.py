@@ -100,7 +100,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     far = bool(request.inputs) and not _shares_files(session, function.kind)
     inputs = located(session, request, far=far)
     told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
-    request.notifications = [*told, *notifications.wanted(session, request.notifications)]
+    request.notifications = [*told, *_notifications(session, request, guard)]
     run = run_document(request, function, capture, guard, loaded.args)
     _note_inputs(session, run, inputs)
     note_key(run, request, function)
@@ -124,6 +124,12 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         guard=guard,
         told=told,
     )
+
+
+def _notifications(session: Session, request: RunRequest, guard: Guard | None) -> list[dict[str, Any]]:
+    """Those that the request asks for, checked; no address holds the value of a secret."""
+    given = request.notifications
+    return notifications.wanted(session, given if guard is None else map(guard.clear_address, given))
 
 
 def _with_resources(function: Function, resources: dict[str, dict[str, Any]]) -> Function:
@@ -154,7 +160,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
     """
     inputs = located(session, request)
     if request.notifications or base.told:
-        request.notifications = [*base.told, *notifications.wanted(session, request.notifications)]
+        request.notifications = [*base.told, *_notifications(session, request, base.guard)]
     run = run_document(request, base.function, base.capture, base.guard)
     _note_inputs(session, run, inputs)
     note_key(run, request, base.function)

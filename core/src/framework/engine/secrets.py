@@ -36,21 +36,34 @@ def references(session: Session, secrets: Mapping[str, str]) -> dict[str, dict[s
     """
     found: dict[str, dict[str, Any]] = {}
     for variable, reference in secrets.items():
-        match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-        if not _VARIABLE.fullmatch(variable):
-            raise UsageError(
-                f"spec.environment.secrets: {variable!r} is no name of a variable",
-                advice="Use letters, digits and '_', and no digit first.",
-            )
-        if match is None:  # the text may be the value itself: it is not repeated
-            raise UsageError(
-                f"spec.environment.secrets.{variable} is no reference to a secret",
-                advice=f"Write {variable}=STORE:KEY, such as {variable}=env:{variable} or {variable}=file:/path.",
-            )
-        store = session.plugins.secret_store(match[1])
-        options = store_table(match[1], session.home)
-        found[variable] = {"store": match[1], "key": match[2], "target": store.mounted, "options": options}
+        name, key = parsed(variable, reference)
+        store, options = session.plugins.secret_store(name), store_table(name, session.home)
+        found[variable] = {"store": name, "key": key, "target": store.mounted, "options": options}
     return found
+
+
+def parsed(variable: str, reference: Any) -> tuple[str, str]:
+    """The store and the key of a reference.
+
+    Args:
+        variable: The variable that is to have the value.
+        reference: ``STORE:KEY``.
+
+    Raises:
+        UsageError: The variable or the reference is none; the text, which may be the value itself, is not repeated.
+    """
+    if not _VARIABLE.fullmatch(variable):
+        raise UsageError(
+            f"spec.environment.secrets: {variable!r} is no name of a variable",
+            advice="Use letters, digits and '_', and no digit first.",
+        )
+    match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    if match is None:
+        raise UsageError(
+            f"spec.environment.secrets.{variable} is no reference to a secret",
+            advice=f"Write {variable}=STORE:KEY, such as {variable}=env:{variable} or {variable}=file:/path.",
+        )
+    return match[1], match[2]
 
 
 class Guard:
@@ -58,13 +71,15 @@ class Guard:
 
     Args:
         values: The values by variable.
+        secrets: ``spec.environment.secrets``.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], secrets: Mapping[str, str]) -> None:
         from framework_run.masking import SHORTEST, Masker
 
         self.masker: Masker = Masker(values.values())
         long_ones = [(variable, value) for variable, value in values.items() if len(value) >= SHORTEST]
+        self._secrets = secrets
         self._values = dict(sorted(long_ones, key=lambda pair: -len(pair[1])))  # one may hold another
 
     def clear_function(self, loaded: Loaded) -> None:
@@ -83,6 +98,17 @@ class Guard:
     def variables(self, env: dict[str, str]) -> dict[str, str]:
         """Variables of the environment, with placeholders in place of values; those of the secrets are left out."""
         return {name: self._taken_out(value) for name, value in env.items() if name not in self._values}
+
+    def clear_address(self, notification: Any) -> Any:
+        """A notification with references in place of values, and of placeholders: it is sent from another process."""
+        if isinstance(notification, str):
+            notification = {"to": notification}
+        if not isinstance(notification, Mapping):
+            return notification  # which is refused by whoever checks it
+        to = self._taken_out(notification.get("to"))
+        for variable, reference in self._secrets.items():
+            to = to.replace(placeholder(variable), f"{{{reference}}}") if isinstance(to, str) else to
+        return {**notification, "to": to}
 
     def document(self, run: Document) -> Document:
         """A run's document, masked: what the placeholders have not taken out."""
@@ -143,4 +169,4 @@ def guard(session: Session, secrets: Mapping[str, str]) -> Guard | None:
                 values.update(resolve({variable: reference}))
             except SecretError:
                 continue
-    return Guard(values)
+    return Guard(values, secrets)

@@ -55,6 +55,7 @@ def import_(file: str, project: str | None, as_json: bool) -> None:
     from framework.documents import yaml
     from framework.documents.converters import dump, structure
     from framework.documents.identity import version_of
+    from framework.engine.secrets import parsed
     from framework.models import Function
 
     session = opened()
@@ -63,6 +64,8 @@ def import_(file: str, project: str | None, as_json: bool) -> None:
     function = structure(written, Function, source=file, text=text)
     if not function.metadata.name:
         raise DocumentError(f"{file} does not fit:\n  $.metadata.name: is missing", advice="Give the function a name.")
+    for variable, reference in function.spec.environment.secrets.items():
+        parsed(variable, reference)
     if project is not None:
         function.metadata.project = project
     function.status.version = version_of(function, session.plugins.options_class(function.kind))
