@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework_run.binding import bind
 from framework_run.errors import BindingError
+from framework_run.numbers import decode
 
 if TYPE_CHECKING:
     from framework_run.context import Context
@@ -33,6 +34,18 @@ def arguments(
     if params:
         context.params = {name: keywords.get(name, value) for name, value in params.items()}
     return args, keywords
+
+
+def params_of(submission: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters themselves: decoded, with the values of secrets in place of their placeholders."""
+    params: dict[str, Any] = decode(submission.get("params") or {})
+    if submission.get("secrets"):
+        import os
+
+        from framework_run.secrets import filled
+
+        params = filled(params, {name: os.environ[name] for name in submission["secrets"] if name in os.environ})
+    return params
 
 
 def settle(value: Any) -> Any:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from framework_run import frames
-
-if TYPE_CHECKING:
-    from framework_run.context import Context
 
 CHANNEL = "FRAMEWORK_RUN_CHANNEL"
 """``fd:token:inode``: the pipe's write end, which is inherited, and the pipe that it has to be."""
@@ -20,7 +16,7 @@ SUBMISSION = "FRAMEWORK_RUN_SUBMISSION"
 UID = "FRAMEWORK_RUN_UID"
 
 _LONGEST = 100_000  # bytes of one variable: Linux refuses 131,072 (MAX_ARG_STRLEN)
-_ABOUT = ("run", "params", "inputs", "artifacts", "labels")
+_ABOUT = ("run", "params", "inputs", "artifacts", "labels", "secrets")
 
 
 class Channel:
@@ -80,44 +76,6 @@ def environment(fd: int, submission: dict[str, Any], folder: str | None = None) 
         SUBMISSION: about,
         UID: submission["run"]["uid"],
     }
-
-
-def from_environment() -> Channel | None:
-    """The channel of the run that started this script, or None where there is none, or it was not inherited."""
-    try:
-        fd, token, inode = os.environ.get(CHANNEL, "").split(":")
-        # A grandchild inherits the variable without the pipe: its descriptor of that number may be anything.
-        found = os.fstat(int(fd))
-    except (OSError, ValueError):
-        return None
-    return Channel(int(fd), token) if stat.S_ISFIFO(found.st_mode) and str(found.st_ino) == inode else None
-
-
-def context_from_environment() -> Context | None:
-    """The context of the script that this process is, or None where no run started it."""
-    about = os.environ.get(SUBMISSION)
-    channel = from_environment() if about else None
-    if channel is None or not about:
-        return None
-    import atexit
-    import json
-
-    from framework_run.context import Context
-    from framework_run.numbers import decode
-
-    if not about.startswith("{"):
-        from pathlib import Path
-
-        about = Path(about).read_text("utf-8")
-    submission = json.loads(about)
-    if "{secret:" in about:
-        from framework_run.secrets import filled
-
-        submission["params"] = filled(submission.get("params") or {}, os.environ)
-    submission["params"] = decode(submission.get("params") or {})
-    context = Context(submission, channel.send)
-    atexit.register(context.flush)
-    return context
 
 
 def _in_file(text: str, folder: str | None) -> str:

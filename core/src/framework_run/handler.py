@@ -11,11 +11,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from framework_run import ends, slot
-from framework_run.calling import arguments, settle
+from framework_run.calling import arguments, params_of, settle
 from framework_run.channel import Channel
 from framework_run.context import Context
 from framework_run.loading import folder_of, load, prepare_path
-from framework_run.numbers import decode
 
 
 class _Terminated(SystemExit):
@@ -41,7 +40,7 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     channel = Channel(channel_fd, submission["token"])
     catch_signals()
     open_streams()
-    submission = {**submission, "params": decode(submission.get("params") or {})}
+    submission = {**submission, "params": params_of(submission)}
     context = Context(submission, channel.send)
     slot.set_process(context)
     end = call(submission, context, scratch, pid)

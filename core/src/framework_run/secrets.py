@@ -134,19 +134,18 @@ def filled(content: Any, values: Mapping[str, str]) -> Any:
 
 
 def opened(submission: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """The submission as the handler gets it: values in the environment, and where there are placeholders.
+    """The submission as the handler gets it: values in the environment, and in place of placeholders.
 
-    A script's parameters, which may be in a file, keep theirs until its context reads them.
+    Parameters keep theirs until they are bound (`framework_run.calling.params_of`): on their way they may be in a file.
 
     Args:
         submission: The whole submission; it is not changed.
         values: Values by variable.
     """
-    code, params = submission["code"], submission.get("params") or {}
+    code = submission["code"]
     return {
         **submission,
         "code": {**code, "command": filled(code.get("command"), values)},
-        "params": params if code.get("command") else filled(params, values),
         "env": {**filled(submission.get("env") or {}, values), **values},
     }
 

@@ -8,10 +8,10 @@ import signal
 from typing import Any, NoReturn
 
 from framework_run import slot
+from framework_run.calling import params_of
 from framework_run.channel import Channel
 from framework_run.context import Context
 from framework_run.handler import call, catch_signals, die, finish, flush, open_streams, say, terminated
-from framework_run.numbers import decode
 
 
 def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
@@ -33,7 +33,7 @@ def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn
     with open(submission["items_fd"], "rb") as items:  # noqa: PTH123  a descriptor
         for line in items:
             item = {**submission, **json.loads(line)}
-            context = Context({**item, "params": decode(item.get("params") or {})}, channel.send)
+            context = Context({**item, "params": params_of(item)}, channel.send)
             slot.set_process(context)
             end = call({**item, "params": context.params}, context, scratch, pid)
             completed = end["state"] == "completed"

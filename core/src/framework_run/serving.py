@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from framework_run import ends, launch, peaks, processes
+from framework_run.errors import SecretError
 from framework_run.events import Event
 from framework_run.signals import Requests
 from framework_run.watching import Watcher
@@ -70,12 +71,18 @@ class Server:
         Args:
             item: The parts of the submission that are its own: run, params.
         """
-        watcher = _Watcher({**self._submission, **item}, self._carrier, self._requests, self._values)
+        started: launch.Started | ends.Ending
         try:
-            watcher.handler = started = self._handler or self._start()
+            started = self._handler or self._start()
+        except SecretError as error:
+            started = ends.bad_input(error.message, advice=error.advice)
         except Exception as error:  # noqa: BLE001  the end is written whatever happens
-            watcher.finish(ends.backend(f"the handler could not be started: {type(error).__name__}: {error}"))
+            started = ends.backend(f"the handler could not be started: {type(error).__name__}: {error}")
+        watcher = _Watcher({**self._submission, **item}, self._carrier, self._requests, self._values)
+        if not isinstance(started, launch.Started):
+            watcher.finish(started)
             return
+        watcher.handler = started
         watcher.item = json.dumps(item, separators=(",", ":")).encode("ascii") + b"\n"
         watcher.items = self._items
         watcher.see_through(started)

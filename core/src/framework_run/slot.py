@@ -30,7 +30,7 @@ def current() -> Context | None:
         return next(iter(_active.values()), None)
     if _active:
         return None
-    from framework_run.channel import context_from_environment
+    from framework_run.scripts import context_from_environment
 
     made = context_from_environment()
     if made is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from framework_run import secrets
+from framework_run.calling import params_of
 from framework_run.errors import SecretError
 
 
@@ -86,7 +87,7 @@ def test_placeholders_are_filled_once() -> None:
     assert secrets.filled(content, known) == {"x": ["{secret:B}", 1, "y b{secret:C}"], "{secret:A}": None}
 
 
-def test_the_handler_gets_values_where_the_submission_has_none() -> None:
+def test_the_handler_gets_values_where_the_submission_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     submission = {
         "code": {"command": ["echo", "{secret:A}"], "file": "x"},
         "params": {"p": "{secret:A}"},
@@ -94,9 +95,11 @@ def test_the_handler_gets_values_where_the_submission_has_none() -> None:
     }
     opened = secrets.opened(submission, {"A": "value"})
     assert opened["code"] == {"command": ["echo", "value"], "file": "x"}
-    assert opened["params"] == {"p": "{secret:A}"}  # a script's own context fills it
-    handler = secrets.opened({**submission, "code": {"handler": "main"}}, {"A": "value"})
-    assert handler["params"] == {"p": "value"}
+    assert opened["params"] == {"p": "{secret:A}"}
+    monkeypatch.setenv("A", "value")
+    monkeypatch.setenv("B", "no secret")
+    bound = params_of({"params": {"p": "{secret:A}{secret:B}"}, "secrets": {"A": {}}})
+    assert bound == {"p": "value{secret:B}"}
     assert opened["env"] == {"E": "evalue", "A": "value"}
     assert "value" not in str(submission)
 

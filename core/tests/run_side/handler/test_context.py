@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from framework_run import points, slot
-from framework_run.channel import Channel, context_from_environment, environment, from_environment
+from framework_run.channel import Channel, environment
 from framework_run.context import Context, get
 from framework_run.errors import PackingError
 from framework_run.frames import LIMIT, Decoder
+from framework_run.scripts import context_from_environment, from_environment
 
 SUBMISSION = {
     "run": {"uid": "u1", "name": "train", "project": "p", "attempt": 2, "iteration": 3},

@@ -95,7 +95,7 @@ def test_a_child_that_the_handler_forked_does_not_speak_for_it(handler: Start) -
 def test_a_script_cannot_say_that_it_returned(script: Start) -> None:
     source = """
         import os
-        from framework_run.channel import from_environment
+        from framework_run.scripts import from_environment
         channel = from_environment()
         channel.send("returned", {"state": "completed", "cause": None, "message": "", "advice": "", "pid": os.getpid()})
         channel.send("end", {"state": "completed"})

@@ -75,17 +75,18 @@ def test_placeholders_are_filled(start) -> None:
     assert run.log() == "True\n{}\n"
 
 
-def test_the_long_parameters_of_a_script_are_in_no_file_with_a_value(script, monkeypatch) -> None:
+def test_long_parameters_are_in_no_file_with_a_value(either, monkeypatch) -> None:
     monkeypatch.setenv("SOURCE", SECRET)
     source = """
         import os
         import framework
-        about = open(os.environ["FRAMEWORK_RUN_SUBMISSION"]).read()
-        params = framework.context().params
-        print(os.environ["TOKEN"] in about, params["p"] == os.environ["TOKEN"], len(params["long"]))
+        def main(**kwargs):
+            about = open(os.environ["FRAMEWORK_RUN_SUBMISSION"]).read()
+            params = framework.context().params
+            print(os.environ["TOKEN"] in about, params["p"] == os.environ["TOKEN"], len(params["long"]))
     """
     params = {"p": "{secret:TOKEN}", "long": "x" * 200_000}
-    run = script(source, secrets={"TOKEN": TOKEN}, params=params)
+    run = either(source, secrets={"TOKEN": TOKEN}, params=params)
     assert run.end["state"] == "completed", run.log("stderr")
     assert run.log() == "False True 200000\n"
 
