@@ -165,8 +165,8 @@ def test_a_secret_of_the_run_may_be_its_address_and_its_value_becomes_the_refere
 
 
 def test_a_project_tells_of_each_of_its_runs(hooks) -> None:
-    database = current().database
-    database.put_project({"metadata": {"name": "loud"}, "spec": {"notifications": [{"to": f"webhook:{hooks.url}"}]}})
+    fw.project("loud", notify=[f"webhook:{hooks.url}"])
+    fw.project("loud", defaults={"life": {"ttl": 60}})  # which leaves the rest as it is
 
     def other() -> None:
         """Another function."""

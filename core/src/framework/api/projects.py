@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from framework.api.functions import RunnableFunction, function
@@ -36,23 +36,35 @@ class LiveProject:
         return f"<project {self.name}>"
 
 
-def project(name: str, *, defaults: dict[str, Any] | None = None) -> LiveProject:
+def project(
+    name: str,
+    *,
+    defaults: dict[str, Any] | None = None,
+    notify: Sequence[str | Mapping[str, Any]] | None = None,
+) -> LiveProject:
     """A project by its name; made where it is not there yet.
 
     Args:
         name: Letters, digits, and inside of it ``.``, ``_`` and ``-``.
-        defaults: A part of a spec that is merged under every function's own.
+        defaults: A part of a spec that is merged under every function's own; what it was before, unless told.
+        notify: Who is told of the end of each of its runs, as of `RunnableFunction.run`; likewise.
     """
     from framework.engine.session import current
     from framework.uris import check_name
 
     check_name(name, "a project")
-    database = current().database
+    session = current()
     try:
-        database.project(name)
-        known = True
+        known = session.database.project(name)
     except NotFound:
-        known = False
-    if not known or defaults is not None:
-        database.put_project({"metadata": {"name": name}, "spec": {"defaults": defaults or {}}})
+        known = {}
+    spec = {"defaults": {}, **known.get("spec", {})}
+    if defaults is not None:
+        spec["defaults"] = defaults
+    if notify is not None:
+        from framework.engine.notifications import wanted
+
+        spec["notifications"] = wanted(session, notify)
+    if not known or defaults is not None or notify is not None:
+        session.database.put_project({"metadata": {"name": name}, **known, "spec": spec})
     return LiveProject(name)

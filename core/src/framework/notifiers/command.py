@@ -58,13 +58,14 @@ class Command(Notifier):
         with process:
             try:
                 _, said = process.communicate(content, timeout=self.patience)
-            except subprocess.TimeoutExpired:
-                raise NotificationError(
-                    f"{program} has not ended after {self.patience:g} s", advice="Let it go on in the background."
-                ) from None
-            finally:
+            except BaseException as error:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                raise NotificationError(
+                    f"{program} has not ended after {self.patience:g} s", advice="Let it end sooner, or use a webhook."
+                ) from None
         if process.returncode:
             lines = said.decode("utf-8", "replace").strip().splitlines()
             words = f": {lines[-1][:_LONGEST]}" if lines else ""
