@@ -120,6 +120,7 @@ def test_a_setting_that_is_not_known_is_refused_by_its_path(tmp_path):
         (lambda spec: spec.storage.volumes.append(Volume(name="v", mount="data")), "'v' is mounted at 'data'"),
         (lambda spec: spec.storage.volumes.append(Volume(name="v", mount="/framework/")), "/framework"),
         (lambda spec: spec.options.update(nmespace="x"), "nmespace"),
+        (lambda spec: setattr(spec.placement, "preemption", "prevent"), "spot_labels of this cluster are not set"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused_offline(tmp_path, change, said):

@@ -12,6 +12,7 @@ from framework_run.secrets import GIVEN
 from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.patching import patched
+from framework_runtime_job.placement import check_preemption
 from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, Sources, is_handlers, pod
 from framework_runtime_job.settings import JobSettings
 
@@ -45,13 +46,14 @@ def effective(function: Function, settings: JobSettings) -> Function:
     return attrs.evolve(function, spec=spec)
 
 
-def check(function: Function) -> JobOptions:
+def check(function: Function, settings: JobSettings) -> JobOptions:
     """Look offline for what cannot be rendered.
 
     Raises:
         UsageError: There is something; the message names the field.
     """
     options = options_of(function)
+    check_preemption(function.spec.placement, settings)
     replicas = function.spec.scale.replicas
     if replicas is not None and replicas > 1:
         raise UsageError(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from framework.runtimes import Handle, Observation
+from framework_run import ends
 from framework_run.ends import Ending
 from framework_runtime_job import causes
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.names import CONTAINER
-from framework_runtime_job.pending import pending_end
+from framework_runtime_job.pending import ABORT, pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
 from framework_runtime_job.refining import node_of
 
 _TAIL = 2_000  # lines in which a run's last words are: the closing digest is a mebibyte in frames
+_NOTHING: Json = {"metadata": {}}
 _OVERDUE = 30.0  # seconds that a node may be late with ending what was deleted
 
 
@@ -22,10 +24,11 @@ def observation(api: Api, handle: Handle) -> Observation:
     try:
         place = Place(handle)
         pod = place.pod_of(api.list(place.pods, labelSelector=place.selector))
-        if api.find(place.job) is None and (pod is not None or not _is_same_place(api, handle)):
+        job = api.find(place.job)
+        if job is None and (pod is not None or not _is_same_place(api, handle)):
             return Observation(alive=None)  # it is being taken away, or was never here
         if pod is not None and begun(pod):
-            return _of_begun(api, handle, pod)
+            return _of_begun(api, handle, pod, asked=ABORT in (job or _NOTHING)["metadata"].get("annotations", {}))
         end = pending_end(api, handle, pod)
         return Observation(alive=end is None, end=end)
     except (Unreachable, Refused):
@@ -47,13 +50,15 @@ def _is_same_place(api: Api, handle: Handle) -> bool:
     return not mark or not handle.get("place") or mark == handle["place"]
 
 
-def _of_begun(api: Api, handle: Handle, pod: Json) -> Observation:
+def _of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observation:
     if not terminated(pod):
         end = _of_silent_node(api, pod)
         return Observation(alive=end is None, end=end)
     said, ended = _last_words(api, handle, pod)
     if ended:
         return Observation(alive=False)
+    if asked:
+        return Observation(alive=False, end=ends.aborted("it was asked to end, and was killed before it could say so"))
     end = causes.disruption(pod, node_of(api, pod)) or causes.of_ended(pod, said)
     return Observation(alive=False, end=end)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, Final
 
+from framework.errors import UsageError
 from framework.models.function import Placement
 from framework_runtime_job.settings import JobSettings
 
@@ -49,6 +50,21 @@ def scheduling(placement: Placement, settings: JobSettings) -> dict[str, Any]:
         "imagePullSecrets": [{"name": name} for name in placement.image_pull_secrets],
     }
     return {name: value for name, value in found.items() if value}
+
+
+def check_preemption(placement: Placement, settings: JobSettings) -> None:
+    """Refuse a wish about spot nodes where nobody has said which they are: it would be kept by chance only.
+
+    Raises:
+        UsageError: The settings lack what the mode needs.
+    """
+    needs = {"allow": "spot_tolerations", "constrain": "spot_labels", "prevent": "spot_labels"}
+    name = needs.get(placement.preemption or "", "")
+    if name and not getattr(settings, name):
+        raise UsageError(
+            f"spec.placement.preemption is {placement.preemption!r}, and {name} of this cluster are not set",
+            advice=f"Say in [runtime.job] of config.toml how spot nodes are told: {name} = …",
+        )
 
 
 def security(placement: Placement) -> tuple[dict[str, Any], dict[str, Any]]:

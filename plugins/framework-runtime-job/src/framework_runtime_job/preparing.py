@@ -51,7 +51,7 @@ def prepare(submission: Submission, settings: JobSettings) -> Prepared:
         UsageError: It cannot be a Job; the message names the field.
     """
     function = manifests.effective(submission.function, settings)
-    options = manifests.check(function)
+    options = manifests.check(function, settings)
     document = {**submission.document, "env": dict(submission.document.get("env") or {})}
     document["workdir"] = function.spec.code.workdir or None
     mounts = [volume.mount.rstrip("/") + "/" for volume in function.spec.storage.volumes]

@@ -65,7 +65,7 @@ class JobRuntime(Runtime):
         Raises:
             UsageError: There is something; the message names the field.
         """
-        manifests.check(manifests.effective(function, self.settings))
+        manifests.check(manifests.effective(function, self.settings), self.settings)
 
     def render(self, submission: Submission) -> Json:
         """What would be created, as a List that ``kubectl apply`` takes.
