@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _CONNECT: Final = 5.0  # seconds for a connection
 _READ: Final = 30.0  # seconds for an answer that is no stream
+_IDLE: Final = 60.0  # seconds without a word after which a stream is asked for again
 _PATIENCE: Final = 20.0  # seconds in which what failed for a moment is tried again
 _PAUSE: Final = 0.25  # seconds before the first repetition; doubles
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
@@ -224,8 +225,11 @@ class Api:
     # Streams
 
     def stream(self, path: str, **query: Any) -> Any:
-        """An answer that goes on: an ``urllib3`` response that has not been read. Errors as `get`."""
-        return self._request("GET", path, query=query, read=None)
+        """An answer that goes on: an ``urllib3`` response that has not been read. Errors as `get`.
+
+        It breaks when nothing comes for a minute, because a connection that is dead says nothing either.
+        """
+        return self._request("GET", path, query=query, read=_IDLE)
 
     def execute(
         self,
@@ -264,7 +268,7 @@ class Api:
         body: Any = None,
         query: Mapping[str, Any] | None = None,
         kind: str = "",
-        read: float | None,
+        read: float,
     ) -> Any:
         import urllib3
 

@@ -13,6 +13,7 @@ from framework.runtimes import Cursor, Handle
 from framework_run.events import Event
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.nodes import silent_node_end
 from framework_runtime_job.parcels import deliver, is_waited_for
 from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
@@ -72,6 +73,8 @@ class Following:
                 if pod is None or not begun(pod):
                     return  # it never begins: `observe` says why
                 over = terminated(pod)
+                if not over and silent_node_end(self._api, pod) is not None:
+                    return  # nobody is there to give the rest
                 yield from self._log(follow=not over)
                 if not self._reader.ended and (over or self._is_over()):
                     yield from self._log(follow=False)  # what was written between the last line read and the end
@@ -88,7 +91,7 @@ class Following:
 
     def _is_over(self) -> bool:
         pod = self._pod()
-        return pod is None or terminated(pod)
+        return pod is None or terminated(pod) or silent_node_end(self._api, pod) is not None
 
     # Before it begins
 
@@ -132,7 +135,7 @@ class Following:
     def _watched(self, pod: Json | None, version: str) -> Iterator[Json | None]:
         """The pod as the watch tells it, for a while; then it is looked at anew."""
         query = {"watch": "true", "labelSelector": self._place.selector, "resourceVersion": version}
-        stream = Stream(self._api.stream(self._place.pods, **query, timeoutSeconds="60"))
+        stream = Stream(lambda: self._api.stream(self._place.pods, **query, timeoutSeconds="60"))
         try:
             rest, until = b"", time.monotonic() + _LOOK
             while not stream.ended and time.monotonic() < until:
@@ -157,7 +160,8 @@ class Following:
         if pod is None:
             return
         self._reader.begin()
-        stream = Stream(self._api.stream(f"{self._place.pods}/{pod['metadata']['name']}/log", **query))
+        path = f"{self._place.pods}/{pod['metadata']['name']}/log"
+        stream = Stream(lambda: self._api.stream(path, **query))
         try:
             yield from self._taken(stream, follow=follow)
         finally:

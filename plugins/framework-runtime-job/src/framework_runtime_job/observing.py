@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from framework.runtimes import Handle, Observation
 from framework_run import ends
-from framework_run.ends import Ending
 from framework_runtime_job import causes
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.nodes import node_of, silent_node_end
 from framework_runtime_job.pending import ABORT, pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
-from framework_runtime_job.refining import node_of
 
 _TAIL = 2_000  # lines in which a run's last words are: the closing digest is a mebibyte in frames
 _NOTHING: Json = {"metadata": {}}
-_OVERDUE = 30.0  # seconds that a node may be late with ending what was deleted
 
 
 def observation(api: Api, handle: Handle) -> Observation:
@@ -52,7 +50,7 @@ def _is_same_place(api: Api, handle: Handle) -> bool:
 
 def _of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observation:
     if not terminated(pod):
-        end = _of_silent_node(api, pod)
+        end = silent_node_end(api, pod)
         return Observation(alive=end is None, end=end)
     said, ended = _last_words(api, handle, pod)
     if ended:
@@ -61,17 +59,6 @@ def _of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observatio
         return Observation(alive=False, end=ends.aborted("it was asked to end, and was killed before it could say so"))
     end = causes.disruption(pod, node_of(api, pod)) or causes.of_ended(pod, said)
     return Observation(alive=False, end=end)
-
-
-def _of_silent_node(api: Api, pod: Json) -> Ending | None:
-    """The end of a pod that was to be gone by now and whose node does not answer."""
-    due = pod["metadata"].get("deletionTimestamp")
-    if not due or api.age(due) < _OVERDUE:
-        return None
-    node = node_of(api, pod)
-    if node is not None and causes.is_ready(node):
-        return None
-    return causes.lost_node(pod.get("spec", {}).get("nodeName", ""), "its pod was given up by the cluster")
 
 
 def _last_words(api: Api, handle: Handle, pod: Json) -> tuple[str, bool]:

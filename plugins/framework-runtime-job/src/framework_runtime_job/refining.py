@@ -8,6 +8,7 @@ from framework.runtimes import Handle
 from framework_run.events import Event
 from framework_runtime_job import causes
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
+from framework_runtime_job.nodes import node_of
 from framework_runtime_job.pending import ABORT
 from framework_runtime_job.places import Place
 
@@ -50,12 +51,3 @@ def _settled(api: Api, handle: Handle, pod: Json | None) -> Json | None:
         time.sleep(_PAUSE)
         pod = place.pod_of(api.list(place.pods, labelSelector=place.selector))
     return pod
-
-
-def node_of(api: Api, pod: Json) -> Json | None:
-    """A pod's node; None where it has none, it is gone, or we may not look."""
-    name = pod.get("spec", {}).get("nodeName")
-    try:
-        return api.find(f"/api/v1/nodes/{name}") if name else None
-    except Refused:
-        return None

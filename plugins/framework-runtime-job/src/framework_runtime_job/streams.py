@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any, Final
+
+from framework.errors import FrameworkError
 
 _PIECE: Final = 65_536  # bytes of one read
 _PATIENCE: Final = 5.0  # seconds that whoever closes waits for the thread
@@ -16,11 +19,14 @@ class Stream:
     """The bytes of an answer that goes on.
 
     Args:
-        response: An ``urllib3`` response that has not been read.
+        begin: Asks for it: gives an ``urllib3`` response that has not been read. It is called by the thread, because
+            an answer without content yet may be as long in coming.
     """
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        self._begin = begin
+        self._response: Any = None
+        self._error: FrameworkError | None = None
         self._pieces: queue.Queue[bytes] = queue.Queue(_WAITING)
         self._closed = False
         self.ended = False  # all that came has been taken, and no more comes
@@ -28,7 +34,11 @@ class Stream:
         self._thread.start()
 
     def take(self, wait: float) -> bytes:
-        """What has come; empty where nothing has within ``wait`` seconds, and at the end."""
+        """What has come; empty where nothing has within ``wait`` seconds, and at the end.
+
+        Raises:
+            FrameworkError: It was not given; as whoever asked for it says.
+        """
         if self.ended:
             return b""
         try:
@@ -36,6 +46,8 @@ class Stream:
         except queue.Empty:
             return b""
         self.ended = not piece
+        if self.ended and self._error is not None:
+            raise self._error
         return piece
 
     def close(self) -> None:
@@ -43,15 +55,18 @@ class Stream:
         self._closed = True
         with contextlib.suppress(Exception):  # it has just ended by itself
             self._response.shutdown()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_PATIENCE if self._response is not None else 0.0)
 
     def _read(self) -> None:
         try:
+            self._response = self._begin()
             for piece in self._response.stream(_PIECE, decode_content=False):
                 if piece:
                     self._give(piece)
                 if self._closed:
                     return
+        except FrameworkError as error:
+            self._error = error
         except Exception:  # noqa: BLE001, S110  a stream that breaks has ended: whoever takes it asks why
             pass
         finally:
