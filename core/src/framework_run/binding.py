@@ -213,7 +213,7 @@ def _input(each: Parameter, path: Any) -> Any:
 
     if is_frame(each.annotation):
         return read(each.name, str(path))
-    if each.annotation is Any:
+    if each.annotation in (Any, Path):  # as nearly all are: what converts the rest is not imported for them
         return Path(path)
     try:
         return _convert(str(path), each.annotation, raw=False)
