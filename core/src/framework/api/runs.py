@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +140,48 @@ class TrackedRun:
                 f"the run {self.uid} {self.state}: {self.cause}: {self.message}", self, advice=status.get("advice", "")
             )
         return self
+
+    @property
+    def cached_from(self) -> str:
+        """The uid of the run whose results were reused; empty where this one was really run."""
+        return str(self._document["status"].get("cached_from", ""))
+
+    def replay(
+        self,
+        *,
+        kind: str = "",
+        inputs: Mapping[str, str] | None = None,
+        here: bool = False,
+        watch: bool = True,
+        check: bool = True,
+    ) -> TrackedRun:
+        """Run it again: its code, packages, parameters and inputs, as a run of its own.
+
+        What is not as it was is warned of, a `UserWarning` each.
+
+        Args:
+            kind: The kind of runtime; its own unless told.
+            inputs: Places that stand for inputs that are gone.
+            here: Use the packages of this environment, whatever the run had.
+            watch: Whether to wait for the end.
+            check: Whether a run that is not completed raises.
+
+        Raises:
+            UsageError: It has not ended, or its code or an input is gone.
+            RunFailed: The new run ended and is not completed.
+        """
+        import warnings
+
+        from framework.engine.execute import execute
+        from framework.engine.plan import plan
+        from framework.engine.replaying import prepare
+
+        again = prepare(self._session, self._document, kind=kind, inputs=inputs, here=here)
+        for text in again.notes:
+            warnings.warn(f"not as it was: {text}", stacklevel=2)
+        document = execute(self._session, plan(self._session, again.request), watch=watch)
+        run = TrackedRun(self._session, document)
+        return run.check() if check and watch else run
 
     def abort(self, grace: float | None = None) -> None:
         """Ask it to end, and have it ended after ``grace`` seconds (its own unless told); no attempt follows."""

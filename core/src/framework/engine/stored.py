@@ -26,16 +26,13 @@ def keep_function(session: Session, planned: Planned) -> None:
     from framework.documents.dump import dump
 
     function, loaded = planned.function, planned.loaded
-    metadata, version = function.metadata, function.status.version
-    latest = _version(session, function)
-    if version in {latest, _version(session, function, version) if loaded.stored else latest}:
+    version = function.status.version
+    if version == _version(session, function, version if loaded.stored else None):
         return
     if function.spec.code.files:
         function.status.provenance["archive"] = session.storage.put(loaded.archive()).uri
     function.status.provenance.update(planned.capture.provenance(wait=not planned.request.inline))
-    session.database.put_function(dump(function, {"spec": loaded.written}))
-    if loaded.stored and latest:
-        session.database.tag_function(metadata.project, metadata.name, latest, "latest")
+    session.database.put_function(dump(function, {"spec": loaded.written}), latest=not loaded.stored)
 
 
 def _version(session: Session, function: Function, version: str | None = None) -> str:

@@ -72,16 +72,13 @@ class Capture:
         """What is known now; ``git`` is among it when git is through. Not to be changed: runs share it."""
         folder = os.getcwd()  # noqa: PTH109  with every inline run: pathlib costs five times as much
         self._look_again()
-        if folder == self._folder and (self._git is not None or self._probe is None):
-            return self._facts
-        facts = {**_system(), "folder": folder, "packages": package_set()[0]}
-        if self._masker is not None:
-            facts = self._masker.data(facts)
-        git = self._checkout()
-        if git:
-            facts["git"] = git
-        self._facts, self._folder = facts, folder
-        return facts
+        if folder != self._folder:
+            facts = {**_system(), "folder": folder, "packages": package_set()[0]}
+            self._facts = facts if self._masker is None else self._masker.data(facts)
+            self._folder = folder
+        if "git" not in self._facts and (git := self._checkout()):
+            self._facts = {**self._facts, "git": git}
+        return self._facts
 
     def settle(self) -> dict[str, Any]:
         """As `facts`, after git was waited for."""
