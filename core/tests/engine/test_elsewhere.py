@@ -8,7 +8,7 @@ import time
 import pytest
 
 from framework.engine import elsewhere
-from framework.engine.collect import collect
+from framework.engine.collect import collect, collect_one
 from framework.engine.session import Session
 from framework.errors import BackendError
 from framework.plugins.hookspecs import hookimpl
@@ -122,3 +122,38 @@ def test_what_was_silent_is_found_by_a_later_command(session):
 def test_without_a_bound_each_is_waited_for(session):
     uids = {_run(session, "ended") for _ in range(elsewhere._THREADS + 5)}
     assert set(collect(session, patience=None)) == uids
+
+
+def test_a_run_that_could_not_be_tidied_up_is_no_error(session, monkeypatch):
+    uid = _run(session, "ended")
+
+    def away(_self, _handle):
+        raise BackendError("the cluster has just gone")
+
+    monkeypatch.setattr(FarRuntime, "cleanup", away)
+    silent = {}
+    collect(session, on_silent=silent.update)
+    assert session.database.run(uid)["status"]["state"] == "completed"
+    assert silent == {uid: "the cluster has just gone"}
+
+
+def test_what_an_ended_run_has_left_is_tidied_up_by_a_later_command_and_keeps_nobody_waiting(session, monkeypatch):
+    uid = _run(session, "ended")
+    collect(session)
+    record = session.database.run(uid)
+    CLEANED.clear()
+    noted = [(record, {"kind": "far", "version": 1, "run": {"uid": uid}})]
+    monkeypatch.setattr(FarRuntime, "uncollected", lambda _self: iter(noted))
+    SAID[uid] = "hangs"
+    assert collect(session, patience=0.5) == []
+    assert CLEANED == []
+    SAID[uid] = "ended"
+    collect(session)
+    assert [uid] == CLEANED
+
+
+def test_one_run_is_brought_up_to_date_in_full(session):
+    one, other = _run(session, "ended"), _run(session, "ended")
+    collect_one(session, session.database.active_run(one))
+    assert session.database.run(one)["status"]["state"] == "completed"
+    assert session.database.run(other)["status"]["state"] == "pending"

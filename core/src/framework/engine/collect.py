@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from framework.databases import ActiveRun, Document
 from framework.engine import elsewhere, inline, undelivered
 from framework.engine.claims import claim, end_unstarted
@@ -36,8 +38,8 @@ def collect(
     Returns:
         The uids of the runs that have come to their end by this.
     """
-    _adopt(session)
-    ended, remote = undelivered.bring(session), []
+    remote = _adopt(session)
+    ended = undelivered.bring(session)
     for run in session.database.active_runs():
         if _is_elsewhere(session, run):
             remote.append(run)
@@ -69,11 +71,23 @@ def _bring_remote(
     return ended
 
 
-def _adopt(session: Session) -> None:
+def collect_one(session: Session, run: ActiveRun, *, on_silent: OnSilent | None = None) -> None:
+    """Bring one run up to date, wherever it is, for as long as its backend takes; arguments as of `collect`."""
+    if _is_elsewhere(session, run):
+        _bring_remote(session, [run], None, on_silent)
+    else:
+        _bring(session, run)
+
+
+def _adopt(session: Session) -> list[ActiveRun]:
     """Runs that were started here and are not in the database, because their client died or it could not be reached.
 
     Those that have ended already and left something behind are cleaned up.
+
+    Returns:
+        Those of them that are elsewhere: they are not cleaned up yet.
     """
+    remote: list[ActiveRun] = []
     for kind in session.plugins.runtimes():
         try:
             runtime = session.runtime(kind)
@@ -86,7 +100,11 @@ def _adopt(session: Session) -> None:
             if attempt_of(handle) > attempt_of(active.handle):
                 session.database.set_handle(uid, handle)  # its client died when it had started this attempt
             elif attempt_of(handle) < attempt_of(active.handle) or _is_over(active.document):
-                Follower(session, runtime, uid, handle, cursor=active.cursor).catch_up()
+                if elsewhere.is_elsewhere(session, kind):
+                    remote.append(evolve(active, handle=handle))
+                else:
+                    Follower(session, runtime, uid, handle, cursor=active.cursor).catch_up()
+    return remote
 
 
 def _is_over(run: Document) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import Factory, define
 
 from framework.engine.execute import Follower, of_attempt
-from framework.errors import FrameworkError
+from framework.errors import BackendError, FrameworkError
 from framework.models.causes import ENDED
 from framework.runtimes import Observation, Runtime
 
@@ -67,7 +67,11 @@ def bring(
             silent[run.uid] = look.problem or "its backend cannot tell now"
         else:
             del silent[run.uid]
-        document = Follower(session, _Seen(session, run, look), run.uid, _handle(run), cursor=run.cursor).catch_up()
+        try:
+            document = Follower(session, _Seen(session, run, look), run.uid, _handle(run), cursor=run.cursor).catch_up()
+        except BackendError as error:  # its backend went away before it was tidied up there
+            silent[run.uid] = error.message
+            continue
         if document["status"].get("state") in ENDED and run.document["status"].get("state") not in ENDED:
             ended.append(run.uid)
     return ended, list(silent.items())

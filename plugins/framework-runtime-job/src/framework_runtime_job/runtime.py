@@ -21,7 +21,7 @@ from framework.runtimes import (
 )
 from framework_run.events import Event
 from framework_runtime_job import manifests, parcels
-from framework_runtime_job.api import Api, Json
+from framework_runtime_job.api import Api, Json, Unreachable
 from framework_runtime_job.following import Following
 from framework_runtime_job.names import job_name, labels_of
 from framework_runtime_job.notes import Notes
@@ -153,10 +153,16 @@ class JobRuntime(Runtime):
         cancel(self.api_of(handle), handle, grace)
 
     def cleanup(self, handle: Handle) -> None:
-        """Remove the Job with its pod and its Secret; with a time to live, let the cluster do that when it is over."""
+        """Remove the Job with its pod and its Secret; with a time to live, let the cluster do that when it is over.
+
+        Where the cluster does not answer, the run's note stays, and a later command does it.
+        """
         from framework_runtime_job.ending import remove
 
-        remove(self.api_of(handle), handle)
+        try:
+            remove(self.api_of(handle), handle)
+        except Unreachable:
+            return
         self._notes.remove(handle)
 
     def leftovers(self, state_of: StateOf) -> list[Leftover]:
