@@ -83,6 +83,21 @@ def test_what_is_not_to_be_repeated_is_not(run):
     document = json.loads(done.stdout)
     assert (document["status"]["state"], document["status"]["cause"]) == ("failed", "UserError")
     assert marks(run) == ["1"]
+    assert "It is not repeated: it was asked to end, or said itself" in done.stderr
+
+
+def test_that_a_cause_is_not_answered_to_is_said(run):
+    done = run("run", "job.py:flaky", "--marks", "marks", "--retry", "3")
+    assert done.returncode == 1
+    said = "It is not repeated: UserError is not among the causes that its retry answers to (--retry-on UserError)."
+    assert said in done.stderr
+    assert said in run("runs", "show").stdout
+    assert marks(run) == ["1"]
+
+
+def test_that_it_was_tried_to_the_end_is_said(run):
+    done = run("run", "job.py:flaky", "--marks", "marks", "--fails", "9", *ONCE_MORE)
+    assert "It was tried 2 times." in done.stderr
 
 
 def test_a_detached_run_that_waits_is_started_by_the_next_command(run):

@@ -59,6 +59,19 @@ def waiting(run: Document, attempts: dict[int, Any], ends: dict[int, Any]) -> di
     return {**found, "claim": claim, "message": f"attempt {number} is being started"}
 
 
+def why_no_more(run: Document) -> str:
+    """Why a run that failed and may be repeated is not; empty where there is nothing to say."""
+    status = run["status"]
+    if status.get("state") != "failed" or not run["spec"].get("retry"):
+        return ""
+    policy, cause = policy_of(run), status.get("cause")
+    if len(status.get("attempts") or []) >= policy.attempts:
+        return f"It was tried {policy.attempts} times."
+    if cause not in (policy.on or USUAL):
+        return f"It is not repeated: {cause} is not among the causes that its retry answers to (--retry-on {cause})."
+    return "It is not repeated: it was asked to end, or said itself that to repeat it would not help."
+
+
 def is_started(entry: dict[str, Any]) -> bool:
     """Whether there is more of an attempt than the intention to start it."""
     return bool(entry["producers"] or "begun" in entry or "ends" in entry or "observed" in entry)

@@ -43,6 +43,10 @@ def missing() -> str:
 
 def origin() -> str:
     return fw.__file__
+
+
+def hopeless() -> None:
+    raise fw.NonRetryable("no use")
 """
 
 
@@ -76,6 +80,11 @@ def test_the_decorator_and_the_context_are_there_without_an_installation(python,
     results, end = bare(python, archive, tmp_path, "train", params={"depth": 3})
     assert (results, end["state"]) == ({"depth": 3, "return": 6}, "completed")
     assert bare(python, archive, tmp_path, "with_options")[0] == {"return": ["kind", "requirements"]}
+
+
+def test_what_is_not_to_be_repeated_can_be_said_without_an_installation(python, archive, tmp_path):
+    _, end = bare(python, archive, tmp_path, "hopeless")
+    assert (end["cause"], end["retryable"], end["message"]) == ("UserError", False, "NonRetryable: no use")
 
 
 def test_what_only_an_installation_has_says_what_to_install(python, archive, tmp_path):

@@ -30,10 +30,7 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
     frames = "" if said(status["traceback"]) else status["traceback"]
     if frames:
         yield from _frames(frames)
-    if status["message"] and not frames.rstrip().endswith(status["message"]):
-        yield f"  {one_line(status['message'])}"
-    if status["advice"]:
-        yield f"  {one_line(status['advice'])}"
+    yield from (f"  {one_line(reason)}" for reason in _reasons(run, frames))
     if status["results"]:
         yield f"  results    {pairs(decode(status['results']), _WIDTH)}"
     if status["metrics"]:
@@ -45,6 +42,15 @@ def summary(run: Document, *, said: Callable[[str], bool] = lambda _text: False)
             yield f"  not told   {one_line(told['to'])}: {one_line(told.get('message', ''))}"
     for gap in status["gaps"]:
         yield f"  missing    {one_line(gap)}"
+
+
+def _reasons(run: Document, frames: str) -> Iterator[str]:
+    """Evidence and advice, and why it was not repeated."""
+    from framework.engine.attempts import why_no_more
+
+    status = run["status"]
+    evidence = "" if frames.rstrip().endswith(status["message"]) else status["message"]
+    yield from filter(None, (evidence, status["advice"], why_no_more(run)))
 
 
 def _heading(run: Document) -> Iterator[str]:

@@ -34,7 +34,7 @@ def page(database: Database, run: Document) -> Iterator[str]:
 
     status = run["status"]
     yield from _title(run)
-    yield from _why(status)
+    yield from _why(run)
     yield from _part("Parameters", _values(decode(run["spec"]["params"])))
     yield from _part("Inputs", _values(run["spec"]["inputs"]))
     yield from _part("Results", _values(decode(status["results"])))
@@ -77,7 +77,10 @@ def _title(run: Document) -> Iterator[str]:
     yield from _rows([(name, text) for name, text in rows if text and text != "-"])
 
 
-def _why(status: Mapping[str, Any]) -> Iterator[str]:
+def _why(run: Document) -> Iterator[str]:
+    from framework.engine.attempts import why_no_more
+
+    status = run["status"]
     if not (status["message"] or status["advice"] or status["traceback"]):
         return
     yield ""
@@ -86,6 +89,8 @@ def _why(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {one_line(status['message'])}"
     if status["advice"]:
         yield f"  {click.style(one_line(status['advice']), italic=True)}"
+    if unanswered := why_no_more(run):
+        yield f"  {unanswered}"
     if status["traceback"]:
         yield ""
         yield from (f"  {line}" for line in status["traceback"].rstrip("\n").splitlines())
