@@ -154,3 +154,10 @@ def test_a_function_that_is_not_kept(cli, add_run):
     done = cli("replay", uid)
     assert done.code == 2
     assert "there is no function" in done.err
+
+
+def test_a_map_is_repeated_by_its_items(cli, add_run):
+    spec = {"function": "db://default/f@sha256:" + "a" * 64, "map": {"items": 3, "parallelism": 2}}
+    done = cli("replay", add_run(spec=spec, end={"state": "completed"}))
+    assert done.code == 2
+    assert "is a map, of which each item is a run of its own" in done.err

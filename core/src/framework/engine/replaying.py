@@ -60,6 +60,11 @@ def prepare(
     uid = run["metadata"]["uid"]
     if run.get("status", {}).get("state") not in ENDED:
         raise UsageError(f"the run {uid} has not ended", advice=f"See: framework logs -f {uid}")
+    if run["spec"].get("map"):
+        raise UsageError(
+            f"the run {uid} is a map, of which each item is a run of its own",
+            advice=f"Replay an item, or give the items again. See: framework runs show {uid}",
+        )
     request = attrs.evolve(
         request_again(session, run),
         replays=uid,

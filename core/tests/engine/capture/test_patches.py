@@ -158,3 +158,38 @@ def test_what_is_no_text_is_not_added(content, tmp_path):
     if content is not None:
         path.write_bytes(content)
     assert new_file("x", path) == b""
+
+
+def test_a_long_line_is_looked_at_in_no_time(git, top):
+    """What grows with the square of a line would never come back."""
+    (top / "job.py").write_text("x" * 400_000 + "\n" + "token.a" * 250 + "\n")
+    assert assemble(look(top), top, [], []).masked == 0
+
+
+def test_many_threads_ask_one_probe(git, top):
+    from concurrent.futures import ThreadPoolExecutor
+
+    (top / "job.py").write_text("x = 1\n")
+    probe = Probe(top)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: probe.wait(60), range(32)))
+    assert {id(each) for each in found} == {id(found[0])}
+    assert b"+x = 1" in found[0].patch
+
+
+def test_a_forked_process_does_not_wait_for_its_parents_git(git, top, monkeypatch):
+    probe = Probe(top)
+    monkeypatch.setattr(probe, "_pid", os.getpid() + 1)
+    found = probe.poll()
+    assert found is not None
+    assert "forked" in found.failed
+    monkeypatch.undo()
+    assert probe.wait(60) is not None
+
+
+def test_what_takes_too_long_is_ended(git, top):
+    probe = Probe(top)
+    probe.close()
+    found = probe.poll()
+    assert found is not None
+    assert found.failed == "git took too long"

@@ -36,6 +36,8 @@ def run_map(session: Session, request: RunRequest, given: dict[str, Any]) -> int
     """
     from framework.engine.mapping import execute_map, plan_map
 
+    if request.cache.get("enabled"):
+        raise UsageError("the items of a map are not reused", advice="Leave out --cache.")
     planned = plan_map(session, request, read_items(given["items"]), given["parallelism"] or 0)
     if given["dry_run"]:
         _show(session, planned, as_json=given["as_json"])

@@ -19,10 +19,10 @@ _SECRET_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    rb"^(?P<head>\+[^\n]*?(?P<name>[A-Za-z_][\w.\-]*)[\"']?[ \t]*[:=][ \t]*)"
-    rb"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{6,})(?P=quote)|(?P<bare>[^\s\"'()\[\]{},]{6,})(?=\r?$))",
-    re.MULTILINE,
+    rb"^(?P<head>\+[^\n]*?(?<![\w.\-])(?P<name>[A-Za-z_][\w.\-]*)[\"']?[ \t]*[:=][ \t]*)"
+    rb"(?:(?P<quote>[\"'])(?P<quoted>[^\"'\n]{6,})(?P=quote)|(?P<bare>[^\s\"'()\[\]{},]{6,})(?=\r?$))"
 )
+_LONGEST: Final = 2_000  # bytes of a line that assigns something: longer ones are data
 
 
 def is_secret_name(name: str) -> bool:
@@ -76,4 +76,6 @@ def masked_patch(patch: bytes, maskers: Iterable[Masker]) -> tuple[bytes, int]:
         quote = found["quote"] or b""
         return found["head"] + quote + MASK.encode() + quote
 
-    return _ASSIGNED.sub(mask, text.encode("utf-8", "surrogateescape")), count
+    lines = text.encode("utf-8", "surrogateescape").split(b"\n")
+    masked = [_ASSIGNED.sub(mask, line) if line[:1] == b"+" and len(line) <= _LONGEST else line for line in lines]
+    return b"\n".join(masked), count

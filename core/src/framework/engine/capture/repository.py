@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -72,23 +73,25 @@ class Probe:
         self._found = Checkout()
         self._question: _Question | None = _ask(top, _STATUS)
         self._differs = False
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     def poll(self) -> Checkout | None:
-        """What git says, or None while it is not through."""
-        if self._question is None:
-            return self._found
-        answer = self._question.answer()
-        if answer is None:
+        """What git says, or None while it is not through, or another thread looks."""
+        if os.getpid() != self._pid:  # a fork: git is the parent's child, and another thread of it may hold the lock
+            return Checkout(failed="it was asked by the process that this one was forked from")
+        if not self._lock.acquire(blocking=False):
             return None
-        question, self._question = self._question, None
-        if question.failed:
-            self._found.failed = question.failed
-        elif self._differs:
-            self._found.patch = answer
-        else:
-            self._read_status(answer)
-            self._ask_for_differences()
-        return self.poll()
+        try:
+            while (question := self._question) is not None:
+                answer = question.answer()
+                if answer is None:
+                    return None
+                self._question = None
+                self._take(question, answer)
+            return self._found
+        finally:
+            self._lock.release()
 
     def wait(self, seconds: float) -> Checkout | None:
         """What git says, or None where it is not through after so many seconds."""
@@ -99,10 +102,21 @@ class Probe:
 
     def close(self) -> None:
         """End git where it is not through, and let go of it."""
-        if self._question is not None:
-            self._question.end()
-            self._question = None
-            self._found.failed = "git took too long"
+        with self._lock:
+            if self._question is not None:
+                self._question.end()
+                self._question = None
+                self._found.failed = "git took too long"
+
+    def _take(self, question: _Question, answer: bytes) -> None:
+        """Take the answer to a question, and ask the next one."""
+        if question.failed:
+            self._found.failed = question.failed
+        elif self._differs:
+            self._found.patch = answer
+        else:
+            self._read_status(answer)
+            self._ask_for_differences()
 
     def _read_status(self, answer: bytes) -> None:
         """Read ``git status --porcelain=v2 -z`` (its format is in git-status(1))."""
