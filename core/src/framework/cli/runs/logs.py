@@ -12,12 +12,15 @@ from framework.cli.reporting import INTERRUPTED
 from framework.cli.runs.printing import Printer
 from framework.cli.session import collected
 from framework.cli.uids import shorten
+from framework.databases import RunQuery
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
+    from framework.databases import Document
     from framework.engine.session import Session
 
 _PAUSE: Final = 0.25  # seconds between two looks while following
+_BEGUN: Final = ("running", *sorted(ENDED))
 _COLORS: Final = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
@@ -29,16 +32,15 @@ def logs(uids: tuple[str, ...], follow: bool, attempt: int | None) -> None:
     """Print the output of runs: the bytes that they wrote, standard output and standard error in their order.
 
     What the framework itself had to say goes to standard error. Of several runs, each line begins with its run's
-    name. Ctrl-C ends the printing, and not the runs.
+    name. Of a map these are its items. Ctrl-C ends the printing, and not the runs.
     """
     session = collected()
     runs = {run["metadata"]["uid"]: run for run in map(session.database.run, uids)}
-    printers = _printers(session, {uid: run["metadata"]["name"] for uid, run in runs.items()}, attempt)
+    printers = _Printers(session, list(runs.values()), attempt)
     if follow:
-        _follow(session, printers)
+        _follow(session, list(runs), printers)
         return
-    for printer in printers:
-        printer.print(close=True)
+    printers.print(close=True)
     going = [uid for uid, run in runs.items() if run["status"].get("state") not in ENDED]
     for uid in going:
         note(f"The run is {state_cell(runs[uid]).text}." if len(runs) == 1 else f"{uid}: {state_cell(runs[uid]).text}")
@@ -46,30 +48,52 @@ def logs(uids: tuple[str, ...], follow: bool, attempt: int | None) -> None:
         following(f"framework logs -f {' '.join(going)}")
 
 
-def _printers(session: Session, names: dict[str, str], attempt: int | None) -> list[Printer]:
-    if len(names) == 1:
-        return [Printer(session.database, uid, attempt) for uid in names]
-    short = shorten(names)
-    room = max(len(f"{name} {short[uid]}") for uid, name in names.items())
-    printers = []
-    for index, (uid, name) in enumerate(names.items()):
-        prefix = f"{name} {short[uid]}".ljust(room) + " | "
-        if sys.stdout.isatty():
-            prefix = click.style(prefix, fg=_COLORS[index % len(_COLORS)])
-        printers.append(Printer(session.database, uid, attempt, prefix))
-    return printers
+class _Printers:
+    """What prints each of some runs, and in place of a map its items, as they begin."""
+
+    def __init__(self, session: Session, runs: list[Document], attempt: int | None) -> None:
+        self._database = session.database
+        self._attempt = attempt
+        self._maps = [run for run in runs if run["spec"].get("map")]
+        single = [run for run in runs if not run["spec"].get("map")]
+        short = shorten(run["metadata"]["uid"] for run in runs)
+        names = {run["metadata"]["uid"]: f"{run['metadata']['name']} {short[run['metadata']['uid']]}" for run in runs}
+        items = max((len(f" #{run['spec']['map']['items']}") for run in self._maps), default=0)
+        self._room = max(map(len, names.values())) + items
+        self._names = names
+        self._made: dict[str, Printer] = {}
+        for run in single:
+            self._make(run["metadata"]["uid"], "" if len(runs) == 1 else names[run["metadata"]["uid"]])
+
+    def print(self, *, close: bool) -> None:
+        """Print what is new."""
+        for run in self._maps:
+            self._find_items(run["metadata"]["uid"])
+        for printer in list(self._made.values()):
+            printer.print(close=close)
+
+    def _find_items(self, uid: str) -> None:
+        asked = RunQuery(parent=uid, descending=False, limit=None, states=_BEGUN)
+        for item in self._database.runs(asked):
+            if item["metadata"]["uid"] not in self._made:
+                self._make(item["metadata"]["uid"], f"{self._names[uid]} #{item['spec'].get('iteration', 0)}")
+
+    def _make(self, uid: str, name: str) -> None:
+        prefix = f"{name.ljust(self._room)} | " if name else ""
+        if name and sys.stdout.isatty():
+            prefix = click.style(prefix, fg=_COLORS[len(self._made) % len(_COLORS)])
+        self._made[uid] = Printer(self._database, uid, self._attempt, prefix)
 
 
-def _follow(session: Session, printers: list[Printer]) -> None:
+def _follow(session: Session, uids: list[str], printers: _Printers) -> None:
     from framework.engine.following import followed
 
     said: dict[str, str] = {}
     try:
-        with followed(session, [printer.uid for printer in printers]) as followers:
+        with followed(session, uids) as followers:
             while True:
                 is_over = followers.is_over  # asked before the printing: then all that was recorded is printed
-                for printer in printers:
-                    printer.print(close=is_over)
+                printers.print(close=is_over)
                 for uid, problem in list(followers.problems.items()):
                     if said.get(uid) != problem:
                         said[uid] = problem
@@ -78,11 +102,10 @@ def _follow(session: Session, printers: list[Printer]) -> None:
                     break
                 followers.wait(_PAUSE)
     except KeyboardInterrupt:
-        _leave(session, [printer.uid for printer in printers])
-    if len(printers) > 1:
-        for printer in printers:
-            run = session.database.run(printer.uid)
-            note(f"{run['metadata']['name']} {printer.uid}: {state_cell(run).text}")
+        _leave(session, uids)
+    if len(uids) > 1:
+        for run in map(session.database.run, uids):
+            note(f"{run['metadata']['name']} {run['metadata']['uid']}: {state_cell(run).text}")
 
 
 def _leave(session: Session, uids: list[str]) -> None:
