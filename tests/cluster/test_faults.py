@@ -28,7 +28,7 @@ def _lines(ran):
     return ran.log().splitlines()
 
 
-@pytest.mark.xdist_group("api")
+@pytest.mark.alone
 def test_the_api_server_is_killed_and_comes_back(start, fault):
     live = start(COUNT, params={"lines": 150})
     live.printed("line 5\n")
@@ -117,6 +117,7 @@ def test_sixty_megabytes_of_log_detached(start):
     assert len(log) + dropped["bytes"] == 60 * 1_000_003
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_node_that_is_lost(start, fault):
     """On a node of its own: its kubelet stops, and the cluster gives the pod up."""
@@ -140,6 +141,7 @@ def test_a_node_that_is_lost(start, fault):
     assert node in ran.status["message"]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_node_whose_pods_are_taken_away(start, fault):
     if not os.environ.get("FRAMEWORK_TEST_SECOND_NODE"):
@@ -212,6 +214,12 @@ def test_a_plan_is_valid_to_the_api_server(home, tmp_path, kubectl):
     assert said.count("created (server dry run)") == 3
 
 
+def _state(home, uid):
+    out, err = _cli(home, "runs", "show", "--json", uid).communicate(timeout=60)
+    assert out, err
+    return json.loads(out)["status"]["state"]
+
+
 def test_a_cluster_that_is_away_is_said_once_and_keeps_nobody_waiting(home, tmp_path, monkeypatch):
     (tmp_path / "job.py").write_text(COUNT)
     words = ["run", "job.py:main", "--kind", "job", "--detach", "--json", "-p", "lines=3000"]
@@ -226,7 +234,10 @@ def test_a_cluster_that_is_away_is_said_once_and_keeps_nobody_waiting(home, tmp_
     assert err.count("could not be looked at") == 1
     monkeypatch.undo()
     out, err = _cli(home, "abort", "--now", uid).communicate(timeout=60)
-    assert "aborted" in err
+    assert uid in err
+    deadline = time.monotonic() + 100
+    while (state := _state(home, uid)) != "aborted":  # the command waits for a moment only
+        assert time.monotonic() < deadline, state
 
 
 def test_what_is_too_large_for_a_secret_is_sent(home, tmp_path):
