@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from framework_run.errors import LoadingError, did_you_mean
@@ -109,15 +109,33 @@ def load(code: dict[str, Any], folder: str) -> Callable[..., Any]:
     return _attribute(module, str(code["handler"]), file or name)
 
 
-def _add_user_site() -> None:
-    """The user's site packages, where Python would have them but for ``-I`` (as in `site`)."""
+def libraries(variables: Mapping[str, str]) -> list[str]:
+    """The folders that a handler's packages are imported from, as the supervisor can tell it.
+
+    Args:
+        variables: The variables that the handler has.
+    """
+    entries = [entry for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    user = _user_site() if sys.flags.no_user_site else ""
+    return [*entries, *([user] if user else []), *sys.path]
+
+
+def _user_site() -> str:
+    """The user's site packages, where Python would have them but for ``-I`` (as in `site`); else empty."""
     if os.environ.get("PYTHONNOUSERSITE") or (sys.prefix != sys.base_prefix and not _sees_system_site()):
-        return
+        return ""
     import site
 
     user = site.getusersitepackages()
-    if not os.path.isdir(user) or user in sys.path:  # noqa: PTH112
+    return user if os.path.isdir(user) and user not in sys.path else ""  # noqa: PTH112
+
+
+def _add_user_site() -> None:
+    user = _user_site()
+    if not user:
         return
+    import site
+
     before = list(sys.path)
     site.addsitedir(user)
     added = [entry for entry in sys.path if entry not in before]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from framework_run import ends, frames, launch, limits, peaks, processes, surroundings
+from framework_run import ends, frames, launch, limits, loading, peaks, processes, surroundings
 from framework_run.accounts import Accounts
 from framework_run.carriers import Carrier
 from framework_run.events import KINDS, Event, Producer
@@ -184,7 +184,8 @@ class Watcher:
         if text:
             self._log({"stream": "system", "text": text})
         if not self.submission.get("requirements"):  # with requirements the handler's process says what it has
-            self.emit("environment", surroundings.facts(sys.path, self.submission.get("packages", "")))
+            folders = loading.libraries({**os.environ, **(self.submission.get("env") or {})})
+            self.emit("environment", surroundings.facts(folders, self.submission.get("packages", "")))
         self.carrier.flush()
 
     # Watching

@@ -172,3 +172,32 @@ def test_an_inline_run_of_a_short_script_has_its_patch(git, top, tmp_path):
     (top / "script.py").unlink()
     git("apply", "-", content=shown.stdout)
     assert (top / "script.py").read_text() == SCRIPT
+
+
+def test_a_run_has_the_packages_of_its_own_path(tmp_path):
+    """PYTHONPATH is the handler's, though the supervisor is isolated."""
+    (tmp_path / "job.py").write_text("def f() -> int:\n    return 1\n")
+    (tmp_path / "more" / "mine-1.0.dist-info").mkdir(parents=True)
+    environment = {**os.environ, "FRAMEWORK_HOME": str(tmp_path / "home"), "PYTHONPATH": str(tmp_path / "more")}
+    tool = str(Path(sys.executable).parent / "framework")
+    done = subprocess.run(
+        [tool, "run", "job.py:f", "--json"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=100
+    )
+    facts = json.loads(done.stdout)["status"]["environment"]
+    assert facts["run"]["packages"] == facts["packages"]
+
+
+@pytest.mark.parametrize(
+    ("files", "devices", "models"),
+    [
+        ({"gpus/0/information": "Model: \t NVIDIA A100\nIRQ: 1\n"}, ["nvidia0"], ["NVIDIA A100"]),
+        ({}, ["nvidia0", "nvidia1", "nvidiactl"], ["NVIDIA GPU", "NVIDIA GPU"]),
+        ({}, ["accel0", "kfd"], ["accelerator", "AMD GPU"]),
+        ({}, ["null"], []),
+    ],
+)
+def test_accelerators_are_told_by_what_the_system_shows(files, devices, models, monkeypatch):
+    listed = {"/proc/driver/nvidia/gpus": ["0"] if files else [], "/dev": devices}
+    monkeypatch.setattr(surroundings, "_listed", listed.__getitem__)
+    monkeypatch.setattr(surroundings, "_read", lambda path: files[path.removeprefix("/proc/driver/nvidia/")])
+    assert surroundings.accelerators() == models
