@@ -138,6 +138,24 @@ def test_one_that_raises_anything_is_recorded_too(monkeypatch) -> None:
     assert run.document["status"]["notifications"][0]["message"] == "it failed with RuntimeError"
 
 
+def test_who_is_interrupted_while_telling_has_not_ended_the_run_and_nobody_tells_again(monkeypatch, tmp_path) -> None:
+    calls = []
+
+    def interrupt(_self, notice):
+        calls.append(notice.text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Console, "notify", interrupt)
+    (tmp_path / "work.py").write_text("def main():\n    return 1\n")
+    run = fw.function("work.py:main").run(notify=["console"])
+    assert (run.state, run.results) == ("completed", {"return": 1})
+    assert told(run.refresh()) == [("console", "sending")]
+    assert len(calls) == 1
+    program = str(Path(sys.executable).parent / "framework")
+    shown = subprocess.run([program, "runs", "show"], capture_output=True, text=True, check=True).stdout
+    assert "console  begun, and nothing is known of its end" in shown
+
+
 def test_the_address_may_be_a_secret(hooks, monkeypatch, home) -> None:
     monkeypatch.setenv("HOOK", hooks.url)
     run = work.run(notify=["webhook:{env:HOOK}"])
