@@ -14,7 +14,7 @@ import click
 from framework.cli.options import json_option
 from framework.cli.output import following, note, say, write_json
 from framework.cli.text import duration, one_line, size
-from framework.errors import FrameworkError
+from framework.errors import FrameworkError, UsageError
 from framework.runtimes import Finding
 
 if TYPE_CHECKING:
@@ -24,13 +24,40 @@ _ROOM: Final = 200 * 2**20  # bytes free below which runs are likely to fail
 
 
 @click.command("doctor")
+@click.argument("target", required=False)
+@click.option("--kind", metavar="KIND", help="Ask the backend of this kind alone, and what a function needs of it.")
+@click.option("--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="A field of the spec, as for `run`.")
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(target: str | None, kind: str | None, settings: tuple[str, ...], as_json: bool) -> None:
     """Check this installation, and say how to mend it.
 
-    It looks at the home folder, the database, the storage, the plugins and every kind of runtime.
+    It looks at the home folder, the database, the storage, the plugins and every kind of runtime. With --kind it asks
+    one kind's backend more closely; TARGET is a function as for `run`, whose image, volumes and so on are looked for.
     """
-    write_findings(list(examine()), as_json=as_json, again="framework doctor", well="framework run FILE.py:FUNCTION")
+    again = " ".join(word for word in ("framework doctor", f"--kind {kind}" if kind else "", target or "") if word)
+    if kind is None:
+        if target:
+            raise UsageError("of which kind?", advice=f"framework doctor {target} --kind KIND")
+        findings, well = list(examine()), "framework run FILE.py:FUNCTION"
+    else:
+        findings = list(_of_kind(kind, target, settings))
+        well = f"framework run {target or 'FILE.py:FUNCTION'} --kind {kind}"
+    write_findings(findings, as_json=as_json, again=again, well=well)
+
+
+def _of_kind(kind: str, target: str | None, settings: tuple[str, ...]) -> Iterator[Finding]:
+    """What the backend of a kind says of a function; of one that asks for nothing, where none is named."""
+    from framework.cli.run.overrides import overrides
+    from framework.cli.session import opened
+    from framework.engine.plan import RunRequest, resolved
+    from framework.models import Function
+
+    session = opened()
+    function = Function(kind=kind)
+    if target:
+        function = resolved(session, RunRequest(target=target, kind=kind, overrides=overrides(settings=settings)))
+    findings = session.runtime(kind).preflight(function)
+    yield from findings or [Finding(subject=f"kind {kind}", ok=True, message="nothing to ask")]
 
 
 def write_findings(findings: Sequence[Finding], *, as_json: bool, again: str, well: str) -> None:

@@ -82,6 +82,8 @@ def plan(session: Session, request: RunRequest) -> Planned:
 def resolved(session: Session, request: RunRequest) -> Function:
     """The function of a request, with its spec as it holds for a run: project defaults and overrides are merged.
 
+    It is looked at before a run, to build its image or to ask a backend; no secret of it is read.
+
     Raises:
         UsageError: It cannot be found or read.
     """

@@ -11,6 +11,7 @@ from framework.errors import BackendError, UsageError
 from framework.models import Function
 from framework.runtimes import (
     Cursor,
+    Finding,
     Handle,
     Leftover,
     Observation,
@@ -66,6 +67,13 @@ class JobRuntime(Runtime):
             UsageError: There is something; the message names the field.
         """
         manifests.check(manifests.effective(function, self.settings), self.settings)
+
+    def preflight(self, function: Function | None = None) -> list[Finding]:
+        """Ask the cluster whether it is there and lets us work; and of a function, whether what it names is there."""
+        from framework_runtime_job.preflight import examine
+
+        options = manifests.options_of(manifests.effective(function, self.settings)) if function else JobOptions()
+        return examine(self.api(options.context), self.settings, function)
 
     def render(self, submission: Submission) -> Json:
         """What would be created, as a List that ``kubectl apply`` takes.
