@@ -122,7 +122,7 @@ def test_every_finding_that_is_wrong_has_its_mend(cluster, function):
     wrong = {name: finding.message for name, finding in found.items() if not finding.ok}
     assert wrong == {
         "namespace": "there is no namespace 'default'",
-        "permissions": "may not create jobs; get pods in default",
+        "permissions": "may not create jobs; get pods; get pods/log in default",
         "quota none": "pods: 0 of 0 used, 1 wanted",
         "quota cpu": "requests.cpu: 1500m of 2 used, 600m wanted",
         "priority class": "there is no 'high' in this cluster or namespace",
@@ -195,7 +195,9 @@ def test_the_python_in_the_image_is_compared(cluster, function, python, ok, word
 
 
 def test_packages_that_the_code_imports_are_compared(cluster, function, tmp_path):
-    code = "import os, attrs, kubernetes.client\nfrom hypothesis import given\nfrom . import near\nimport unknown_here\n"
+    code = (
+        "import os, attrs, kubernetes.client\nfrom hypothesis import given\nfrom . import near\nimport unknown_here\n"
+    )
     (tmp_path / "job.py").write_text(code)
     function.spec.code.path = str(tmp_path / "job.py")
     assert {"attrs", "kubernetes", "hypothesis"} <= set(probing.imported(function))
