@@ -44,6 +44,8 @@ _ENVIRONMENT: Final = frozenset(
         errno.EMFILE,
         errno.ENFILE,
         errno.ENOMEM,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
     }
 )
 """What the machine refuses: reported as it is, never called a bug."""

@@ -296,7 +296,7 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     latest = attempts[numbers[-1]]
     rows = [_row(number, attempts[number], ends[number], fenced=number != numbers[-1]) for number in numbers]
     status = {**document.get("status", {}), **_status(latest, rows[-1], ends[numbers[-1]])}
-    first = attempts[numbers[0]].get("begun")
+    first = next((attempts[number]["begun"] for number in numbers if "begun" in attempts[number]), None)
     if first:
         status["started"] = first["time"]
     status["attempts"] = rows

@@ -192,6 +192,10 @@ class Engine(ABC):
 
     def failed(self, session: Session, error: BaseException) -> None:
         """Raise what the driver raised as `DatabaseError`; any other error is left to the caller."""
+        if isinstance(error, UnicodeEncodeError):  # stray bytes of a command line, which Python carries as surrogates
+            raise DatabaseError(
+                f"database {self.shown}: {error.object!r} is no text in Unicode", advice="Write it in UTF-8."
+            ) from error
         if isinstance(error, self.driver_errors()):
             if self.is_broken(session):
                 session.close()
