@@ -17,7 +17,7 @@ try:
 except ImportError:  # pragma: no cover  Windows
     fcntl = None  # type: ignore[assignment]
 
-_GLANCE: Final = 0.2  # seconds for which others may be looking at the lock in `is_held`
+_GLANCE: Final = 2.0  # seconds for which others, on a busy machine, may be looking at the lock in `is_held`
 _LENGTH: Final = 200  # bytes, always: another's writing is then replaced by one write, and needs no room on the disk
 
 

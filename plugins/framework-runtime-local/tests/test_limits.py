@@ -39,18 +39,38 @@ def folders(live) -> list[Path]:
     return [Path(folder) for folder in Spool(live.handle["spool"]).left_groups()]
 
 
-def test_a_worker_that_is_killed_for_memory_is_out_of_memory_too(start):
+def _emptied(made: list[Path]) -> None:
+    """Wait until the groups have no process, or are gone."""
+    deadline = time.monotonic() + 30
+    while any(_processes(folder) for folder in made):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _processes(group: Path) -> str:
+    try:
+        return (group / "cgroup.procs").read_text()
+    except OSError:
+        return ""
+
+
+def test_a_worker_that_is_killed_for_memory_is_out_of_memory_too(start, runtime):
     live = start(POOL, resources={"limits": {"memory": "160Mi"}})
     ran = live.finish()
     assert ran.cause == "OutOfMemory"
     assert "at its limit memory=160Mi: BrokenProcessPool" in ran.status["message"]
-    assert folders(live)
-    assert not any(folder.exists() for folder in folders(live))
+    made = folders(live)
+    assert made
+    _emptied(made)
+    runtime.cleanup(live.handle)
+    assert not any(folder.exists() for folder in made)
 
 
 def test_the_memory_of_all_processes_is_counted_together(start):
     code = POOL.replace("return pool.submit(hold, 300).result()", "return sum(pool.map(hold, [60, 60, 60, 60]))")
-    code = code.replace("return len(data)", "import time; time.sleep(2); return len(data)")
+    together = "import time; everyone.wait(60); time.sleep(2); return len(data)"  # until it has been looked at
+    code = code.replace("return len(data)", together)
+    code = code.replace("def main", "everyone = multiprocessing.Barrier(4)\ndef main")
     live = start(
         code.replace("ProcessPoolExecutor(1", "ProcessPoolExecutor(4"), resources={"limits": {"memory": "2Gi"}}
     )
@@ -79,9 +99,6 @@ def test_the_groups_of_a_supervisor_that_was_killed_go_with_the_spool(start, run
     assert all(folder.exists() for folder in made)
     os.kill(locks.owner(str(Spool(live.handle["spool"]).lock))["pid"], signal.SIGKILL)
     assert live.finish().cause == "Lost"
-    deadline = time.monotonic() + 30
-    while any((folder / "cgroup.procs").read_text() for folder in made):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    _emptied(made)
     runtime.cleanup(live.handle)
     assert not any(folder.exists() for folder in made)

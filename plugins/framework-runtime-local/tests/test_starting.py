@@ -71,7 +71,7 @@ def test_signals_that_the_client_ignores_are_not_ignored(tmp_path):
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "lock = os.open('lock', os.O_RDWR | os.O_CREAT); reader, writer = os.pipe()\n"
         "pid = starting.start(['/bin/sleep', '60'], {}, Path('log'), lock, writer)\n"
-        "time.sleep(0.1)\n"
+        "while Path(f'/proc/{pid}/comm').read_text() != 'sleep\\n': time.sleep(0.01)\n"
         "print([line.split()[1] for line in open(f'/proc/{pid}/status') if line.startswith('SigIgn')][0])\n"
         "os.kill(pid, signal.SIGKILL)"
     )

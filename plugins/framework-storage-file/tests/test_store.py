@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -172,8 +171,6 @@ def test_the_place_of_an_object_is_forced_to_the_disk(root: Path, storage: FileS
 
 
 def test_what_two_writers_of_one_store_began_at_once_is_kept_by_both(root: Path) -> None:
-    started = time.monotonic()
     with Store(str(root))._incoming() as (_, one), Store(str(root))._incoming() as (_, other):
-        assert one != other
+        assert one != other  # nobody waits for a lock: this would never end
         assert Store(str(root)).clean() == 0
-    assert time.monotonic() - started < 5, "nobody waits for a lock"

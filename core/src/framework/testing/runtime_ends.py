@@ -231,23 +231,23 @@ class EndsSuite(RuntimeCase):
     def test_abort_insists_after_the_grace(self, start: Start) -> None:
         """An infinite loop that does not listen is killed, and is aborted, not lost."""
         self.needs("abort")
-        live = start(_DEAF)
+        live = start(_DEAF, timeouts={"grace": 90})
         live.printed("ready")
         began = time.monotonic()
         live.runtime.cancel(live.handle, 0.3)
         ran = live.finish()
         assert (ran.state, ran.cause) == ("aborted", "Aborted")
-        assert time.monotonic() - began < 8  # and not after the submission's own ten seconds
+        assert time.monotonic() - began < 60  # and not after the submission's own minute and a half
 
     def test_abort_without_grace_is_at_once(self, start: Start) -> None:
         """Nothing is waited for."""
         self.needs("abort")
-        live = start(_DEAF)
+        live = start(_DEAF, timeouts={"grace": 90})
         live.printed("ready")
         began = time.monotonic()
         live.runtime.cancel(live.handle, 0)
         assert live.finish().state == "aborted"
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 60
 
     def test_abort_twice_is_one_end(self, start: Start) -> None:
         """The second time insists; a third one, after the end, does nothing."""

@@ -65,11 +65,9 @@ class FollowingSuite(RuntimeCase):
 
     def test_without_waiting_it_stops_at_what_is_there(self, start: Start) -> None:
         """And the rest comes later."""
-        live = start("import time\ndef main():\n print('begun')\n time.sleep(2)\n return 1")
+        live = start("import time\ndef main():\n print('begun')\n time.sleep(5)\n return 1")
         live.printed("begun")
-        began = time.monotonic()
         there = list(live.runtime.follow(live.handle, live.cursor, wait=False))
-        assert time.monotonic() - began < 1.5
         assert all(event["kind"] != "end" for events, _ in there for event in events)
         assert live.finish().state == "completed"
 
@@ -83,15 +81,13 @@ class FollowingSuite(RuntimeCase):
             for events, _ in follower.runtime.follow(follower.handle, follower.cursor):
                 assert events == []
                 break
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 30  # and not the minute that the handler takes
 
     def test_following_an_ended_run_ends(self, start: Start) -> None:
         """From its last cursor there is nothing more."""
         live = start("def main(): pass")
         live.finish()
-        began = time.monotonic()
         assert [events for events, _ in live.runtime.follow(live.handle, live.cursor) if events] == []
-        assert time.monotonic() - began < 10
 
     @staticmethod
     def _drained(live: Live) -> None:

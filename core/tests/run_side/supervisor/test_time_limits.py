@@ -32,7 +32,7 @@ def test_code_that_does_not_begin_in_time_is_ended(script, tmp_path):
 
 
 def test_code_that_has_begun_is_not_pending_any_more(script):
-    run = script("import time; time.sleep(1.5); print('done')", timeouts={"pending": 1.0, "run": 60})
+    run = script("import time; time.sleep(5); print('done')", timeouts={"pending": 4.0, "run": 60})
     assert run.end["state"] == "completed"
 
 
