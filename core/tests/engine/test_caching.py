@@ -136,6 +136,22 @@ def test_other_packages_are_another_key(train, count, monkeypatch):
     assert count() == 2
 
 
+def test_other_variables_in_a_file_are_another_key(tmp_path, train):
+    from framework.engine.plan import plan
+    from framework.engine.request import RunRequest
+
+    keys = set()
+    for text in ("A=1\n", "A=2\n"):
+        (tmp_path / "vars").write_text(text)
+        request = RunRequest(
+            target="job.py:train",
+            overrides={"environment": {"env_from_file": "vars"}},
+            cache={"enabled": True},
+        )
+        keys.add(plan(current(), request).run["spec"]["cache"]["key"])
+    assert len(keys) == 2
+
+
 def test_a_failed_run_is_not_reused(train, count):
     for _ in range(2):
         train.run(params={"depth": 0}, cache=True, check=False)
@@ -191,6 +207,15 @@ def test_a_closure_is_not_reused(count):
     run = outer(3).run(params={"depth": 3}, cache=True)
     assert run.results == {"return": 9}
     assert "is not in its version" in run.document["spec"]["cache"]["miss"]
+
+
+def test_a_command_is_not_reused():
+    """What it runs may have changed: its version has its words alone."""
+    from framework.engine.plan import plan
+    from framework.engine.request import RunRequest
+
+    planned = plan(current(), RunRequest(command=["python", "train.py"], cache={"enabled": True}))
+    assert planned.run["spec"]["cache"] == {"miss": "what the command runs is not in its version"}
 
 
 def test_many_at_once(train, count):

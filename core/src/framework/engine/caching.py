@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework.databases import Condition, RunQuery
@@ -51,8 +52,8 @@ def note_key(run: Document, request: RunRequest, function: Function) -> None:
     contents = spec.get("input_contents", {})
     if not all(contents.get(name) for name in spec.get("inputs", {})):
         return  # an input that cannot be read: the run says so itself
-    if function.spec.code.module == _HERE_ONLY:
-        spec["cache"] = {"miss": "what the function uses of the code around it is not in its version"}
+    if miss := _unknown(function):
+        spec["cache"] = {"miss": miss}
         return
     parts = {
         "version": function.status.version,
@@ -65,7 +66,27 @@ def note_key(run: Document, request: RunRequest, function: Function) -> None:
         "python": facts["python"].rpartition(".")[0],
         "platform": [facts["platform"], facts["machine"]],
     }
+    if function.spec.environment.env_from_file:
+        parts["env"] = _variables(Path(request.folder) / function.spec.environment.env_from_file)
     spec["cache"] = {"key": digest(parts)}
+
+
+def _variables(path: Path) -> str:
+    """The lines of a file of variables, of which the version has the path alone; what is wrong with it is said later."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _unknown(function: Function) -> str:
+    """What of a function its version does not hold, so that no run of it can be said to be the same; usually empty."""
+    code = function.spec.code
+    if code.module == _HERE_ONLY:
+        return "what the function uses of the code around it is not in its version"
+    if code.command and not code.files:
+        return "what the command runs is not in its version"
+    return ""
 
 
 def reuse(session: Session, planned: Planned) -> Document | None:
