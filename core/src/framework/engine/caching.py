@@ -72,7 +72,7 @@ def note_key(run: Document, request: RunRequest, function: Function) -> None:
 
 
 def _variables(path: Path) -> str:
-    """The lines of a file of variables, of which the version has the path alone; what is wrong with it is said later."""
+    """The text of a file of variables, of which the version has the path alone; what is wrong with it is said later."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
