@@ -124,12 +124,13 @@ class Follower:
         self._on_event = on_event
         self._cursor = of_attempt(cursor or {}, self._attempt)
         self._interrupts = 0
+        self._begun = False  # as far as it was looked at
 
     def follow(self) -> Document:
         """Follow to the end of the attempt; returns the run's document, which may wait for another attempt."""
         while True:
             try:
-                self._bring(wait=True)
+                self._bring(wait=True, is_wanted=self._may_wait)
                 document = self.conclude()
                 if self._row(document).get("state") in ENDED:
                     return document
@@ -161,11 +162,31 @@ class Follower:
                 document = self._session.database.active_run(self._uid).document
                 if self._row(document).get("state") not in ENDED and seen.end is not None:
                     document = self._observed(dict(seen.end))
+            elif seen.alive and (end := self._overdue(document)) is not None:
+                self._runtime.cancel(self._handle, 0.0)
+                document = self._observed(end)
         row = self._row(document)
         if not _is_open(row) or row.get("provisional"):
             document = tell(self._session, document)
             self._clean_up(row)
         return document
+
+    def _may_wait(self) -> bool:
+        """Whether the attempt has begun, or still has time to."""
+        if not self._begun:
+            document = self._session.database.active_run(self._uid).document
+            self._begun = self._row(document).get("state") == "running" or "pending" not in document["spec"].get(
+                "timeouts", {}
+            )
+            return self._begun or self._overdue(document) is None
+        return True
+
+    def _overdue(self, document: Document) -> dict[str, Any] | None:
+        if "pending" not in document["spec"].get("timeouts", {}):
+            return None
+        from framework.engine.pending import overdue
+
+        return overdue(self._session, document, self._handle["kind"], self._attempt)
 
     def _row(self, document: Document) -> dict[str, Any]:
         """What the run's document says of the attempt."""

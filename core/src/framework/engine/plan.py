@@ -309,7 +309,7 @@ def run_document(
         "inputs": request.inputs,
         "returns": request.returns,
         "artifact_path": _artifact_path(request, function),
-        "timeouts": request.timeouts,
+        "timeouts": _timeouts(request, function),
         "resources": request.resources,
         "retry": retry_of(request, function),
         "notifications": [] if request.parent else request.notifications,
@@ -336,6 +336,12 @@ def _note_inputs(session: Session, run: Document, inputs: Located) -> None:
     """Note in a run's document what its inputs hold."""
     if inputs:
         run["spec"]["input_contents"] = contents(session.home, inputs)
+
+
+def _timeouts(request: RunRequest, function: Function) -> dict[str, float]:
+    """The run's own limits of time, and its function's for the time in which nothing but the record may be there."""
+    pending = function.spec.life.timeouts.pending
+    return request.timeouts if pending is None else {"pending": pending, **request.timeouts}
 
 
 def _submission(
