@@ -143,7 +143,7 @@ def test_a_node_that_is_lost(start, fault):
 
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_a_node_whose_pods_are_taken_away(start, fault):
+def test_a_node_whose_pods_are_taken_away(start, fault, kubectl):
     if not os.environ.get("FRAMEWORK_TEST_SECOND_NODE"):
         pytest.skip("it disturbs every pod of a node: set FRAMEWORK_TEST_SECOND_NODE to the name of an added node")
     node = os.environ["FRAMEWORK_TEST_SECOND_NODE"]
@@ -153,7 +153,10 @@ def test_a_node_whose_pods_are_taken_away(start, fault):
     )
     live.printed("ready")
     fault("preempt", node)
-    ran = live.finish()
+    try:
+        ran = live.finish()
+    finally:
+        kubectl("taint", "node", node, "testbed/preempted-")
     assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
     assert ran.log() == b"ready\n"
 
