@@ -128,12 +128,23 @@ def _make(requirements: list[str], python: str, place: Path, report: Report) -> 
         _call([*uv, "venv", "--quiet", "--no-project", "--python", python, str(place)], report)
         _call([*uv, "pip", "install", "--python", inner, "--", *requirements], report)
     else:
-        _call([python, "-I", "-m", "venv", str(place)], report)
         options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-        _call([inner, "-I", "-m", "pip", "install", *options, "--", *requirements], report)
+        if _imports(python, "ensurepip"):
+            _call([python, "-I", "-m", "venv", str(place)], report)
+            pip = [inner, "-I", "-m", "pip"]
+        else:  # as Debian's, whose own pip (22.3 and newer) can install for another interpreter
+            _call([python, "-I", "-m", "venv", "--without-pip", str(place)], report)
+            pip = [python, "-I", "-m", "pip", "--python", inner]
+        _call([*pip, "install", *options, "--", *requirements], report)
     part = place / f"{_MARKER}.part"
     part.write_text(json.dumps({"requirements": requirements, "python": python}), encoding="utf-8")
     part.replace(place / _MARKER)
+
+
+def _imports(python: str, module: str) -> bool:
+    import subprocess
+
+    return subprocess.run([python, "-I", "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
 
 
 def _call(words: list[str], report: Report) -> None:
@@ -168,7 +179,7 @@ def _call(words: list[str], report: Report) -> None:
             f"the package index cannot be reached{gist}\n{said}",
             advice="Check the network, or the index in uv's or pip's settings.",
         )
-    if "ensurepip" in said:
+    if "ensurepip" in said or "No module named pip" in said:
         raise InstallError(
             f"this Python has no pip of its own{gist}\n{said}",
             advice="Install uv, or the system's package python3-venv.",

@@ -122,6 +122,8 @@ class Packer:
             stored = self._store.put(path)
         except MemoryError:
             raise
+        except StorageError as error:  # it says all that there is to say
+            raise _not_stored(key, error) from None
         except Exception as error:
             raise _not_stored(key, error) from error
         place = "content" if "content" in stored else "uri"

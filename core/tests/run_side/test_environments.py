@@ -96,6 +96,14 @@ def test_pip_does_it_where_uv_is_absent(wheel, cache):
     assert imports(done.stdout.strip(), "fwone")
 
 
+def test_a_python_that_cannot_bring_a_pip_of_its_own_uses_the_one_beside_it(wheel, cache, monkeypatch):
+    monkeypatch.setattr(environments, "installer", lambda _python: None)
+    monkeypatch.setattr(environments, "_imports", lambda _python, _module: False)
+    python = environments.ensure([wheel("fwone")], BASE, cache, lambda _line: None)
+    assert imports(python, "fwone")
+    assert not imports(python, "pip")
+
+
 def test_a_half_made_environment_is_made_anew(wheel, cache):
     requirement = wheel("fwone")
     place = environments.folder([requirement], sys.executable, cache)

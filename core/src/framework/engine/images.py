@@ -49,7 +49,7 @@ def recipe(environment: Environment) -> Recipe | None:
     for field, words in (("commands", commands), ("build_requirements", requirements)):
         for word in words:
             _check(f"spec.environment.{field}", word)
-    lines = [f"FROM {base_image(environment)}", *(f"ARG {name}" for name in _INDEX)]
+    lines = [f"FROM {base_image(environment)}", *(f"ARG {name}=" for name in _INDEX)]
     lines += [f"RUN {command}" for command in commands]
     if requirements:
         # An image is no system that its packages belong to (PEP 668), and root is who installs there.
