@@ -16,7 +16,7 @@ SUBMISSION = "FRAMEWORK_RUN_SUBMISSION"
 UID = "FRAMEWORK_RUN_UID"
 
 _LONGEST = 100_000  # bytes of one variable: Linux refuses 131,072 (MAX_ARG_STRLEN)
-_ABOUT = ("run", "params", "inputs", "artifacts", "labels", "secrets")
+_ABOUT = ("run", "params", "inputs", "artifacts", "labels", "secrets", "extensions")
 
 
 class Channel:

@@ -65,6 +65,16 @@ class Context:
         self._timer = timer and emit is not None
         self._progress: Progress | None = None
 
+    if not TYPE_CHECKING:  # a name that is not there is still an error to whoever checks types
+
+        def __getattr__(self, name: str) -> Any:
+            """What the kind gives its handlers beside, such as ``dask_client``."""
+            if name.startswith("_"):  # a slot that is not filled yet
+                raise AttributeError(name)
+            from framework_run.extensions import extension
+
+            return extension(self._submission, name)
+
     @property
     def uid(self) -> str:
         """The run's uid; empty outside of a run."""

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 def cancel(client: Any, handle: Handle, grace: float) -> None:
     """Ask what a handle stands for to end."""
     topic = handle["topic"]
-    keys = ["framework", topic]
-    claim = client.get_metadata(keys, default=None) or {}
-    client.set_metadata(keys, {**claim, "abort": grace})
+    client.set_metadata(["framework", topic, "abort"], grace)
     found: dict[str, str] = on_scheduler(client, states, topic)
     waiting = [key for key, state in found.items() if state in {"no-worker", "queued", "waiting", "released"}]
     if waiting:

@@ -41,7 +41,7 @@ def main(folder: Path) -> int:
         part = folder / "cluster.part"
         part.write_text(json.dumps(about), encoding="utf-8")
         part.replace(folder / "cluster.json")
-        _wait(cluster, stop, parse_timedelta(spec["idle_timeout"]))
+        _wait(cluster, folder, stop, parse_timedelta(spec["idle_timeout"]))
         (folder / "cluster.json").unlink(missing_ok=True)
     os.close(lock)
     return 0
@@ -79,11 +79,13 @@ def _dashboard(spec: dict[str, Any], cluster: LocalCluster) -> str:
     return str(cluster.dashboard_link) if spec["dashboard"] else ""
 
 
-def _wait(cluster: LocalCluster, stop: threading.Event, idle: float) -> None:
+def _wait(cluster: LocalCluster, folder: Path, stop: threading.Event, idle: float) -> None:
     """Wait until somebody asks for the end, or there has been neither work nor a result to be collected for a while."""
     busy_at = begun = time.monotonic()
     while not stop.wait(_LOOK):
         now = time.monotonic()
+        if not folder.is_dir():
+            return  # whoever removed its home does not want it any more
         tasks = cluster.scheduler.tasks if cluster.scheduler is not None else {}
         if tasks and now - begun < _LONGEST:
             busy_at = now

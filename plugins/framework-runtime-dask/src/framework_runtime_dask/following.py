@@ -101,7 +101,7 @@ class Follower:
             self._judged.add(index)
         # What has finished without an end, or is not known any more, is the observer's to judge.
         self._over = not found["going"] and len(wanted) <= _MOST
-        return [*events, *self._scale(found["workers"])]
+        return [*events, *self._scale(found["workers"])] if "uids" in self._handle else events
 
     def _scale(self, workers: int) -> list[Event]:
         """How many workers there are, as a metric of the run, where that has changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from framework.runtimes import Observation
 from framework_run import ends
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 def observation(client: Any, handle: Handle) -> Observation:
     """Whether the tasks of a handle go on; the ends of those that do not, where they left no final record."""
     topic = handle["topic"]
-    claim = client.get_metadata(["framework", topic], default=None) or {}
+    about = client.get_metadata(["framework", topic], default=None) or {}
     if "uids" not in handle:
         found: dict[str, str] = on_scheduler(client, states, topic)
-        return _single(client, handle, next(iter(found.values()), ""), claim)
+        return _single(client, handle, next(iter(found.values()), ""), about)
     told = on_scheduler(client, summary, topic)
     if told["going"]:
         return Observation(alive=True)
-    return Observation(alive=False, end=_unknown(claim), ends=_ends(client, handle, told))
+    return Observation(alive=False, end=_unknown(about), ends=_ends(client, handle, told))
 
 
-def _single(client: Any, handle: Handle, state: str, claim: Mapping[str, Any]) -> Observation:
+def _single(client: Any, handle: Handle, state: str, about: Mapping[str, Any]) -> Observation:
     if state == "memory":
         return _returned(client, handle)
     if state == "erred":
         return Observation(alive=False, end=_of_error(client, handle["topic"], 0))
     if not state:
-        return Observation(alive=False, end=_unknown(claim))
-    worker = claim.get("worker")
+        return Observation(alive=False, end=_unknown(about))
+    worker = about.get("claim", {}).get("worker")
     if worker and worker not in client.scheduler_info(n_workers=-1)["workers"]:
-        return Observation(alive=False, end=_gone(claim))
+        return Observation(alive=False, end=_gone(about))
     return Observation(alive=True)
 
 
@@ -48,16 +48,19 @@ def _returned(client: Any, handle: Handle) -> Observation:
     return Observation(alive=False, end=result.get("end") if again is None else _gone(again))
 
 
-def _gone(claim: Mapping[str, Any]) -> ends.Ending:
-    if claim.get("abort") is not None and not claim.get("worker"):
-        return ends.aborted("it was asked to end before it began")
-    return ends.lost(f"its worker {claim.get('worker')} is gone")
+def _gone(about: Mapping[str, Any]) -> ends.Ending:
+    """The end of a run that the scheduler has given to a second worker, or would not give to the first."""
+    worker = about.get("claim", {}).get("worker")
+    return ends.lost(f"its worker {worker} is gone") if worker else ends.aborted(_BEFORE)
 
 
-def _unknown(claim: Mapping[str, Any]) -> ends.Ending:
-    if claim.get("abort") is not None:
-        return ends.aborted("it was asked to end before it began")
+def _unknown(about: Mapping[str, Any]) -> ends.Ending:
+    if about.get("abort") is not None and not about.get("claim"):
+        return ends.aborted(_BEFORE)
     return ends.lost("its scheduler knows nothing of it any more: it was restarted, or has forgotten it")
+
+
+_BEFORE: Final = "it was asked to end before it began"
 
 
 def _ends(client: Any, handle: Handle, told: Mapping[str, Any]) -> dict[str, ends.Ending]:

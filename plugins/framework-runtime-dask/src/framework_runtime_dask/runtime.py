@@ -32,6 +32,7 @@ from framework_runtime_dask.providers import Place, provider
 from framework_runtime_dask.records import Records
 
 _BATCH: Final = 500  # tasks that are given to the scheduler at once
+_CLIENT: Final = "framework_run.plugins.framework_runtime_dask.client:connect"
 _GLANCE: Final = 3.0  # seconds to reach a scheduler about a run that is there already
 
 
@@ -166,6 +167,7 @@ class DaskRuntime(Runtime):
 
         document = shipping.without_code(submission.document)
         document.pop("record", None)
+        document["extensions"] = {"dask_client": _CLIENT}
         if place.provider == "local" and not document.get("workdir"):
             document["workdir"] = os.getcwd()  # noqa: PTH109  the same machine: relative paths mean the same
         return document

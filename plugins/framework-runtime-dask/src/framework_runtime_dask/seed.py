@@ -62,7 +62,7 @@ class Bundle(WorkerPlugin):
         self.running: dict[str, Reporter | Slot] = {}
         self.maps: dict[str, dict[str, Any]] = {}  # by topic, what all items have in common
         self.idle: dict[str, list[Slot]] = {}
-        self.aborted: set[str] = set()  # maps of which nothing more is to begin
+        self.aborted: dict[str, float] = {}  # topics of which nothing more is to begin, and the grace of what has
 
     def teardown(self, worker: Any) -> None:  # noqa: ARG002  the interface's
         """Called when the worker closes."""
@@ -103,6 +103,8 @@ class Bundle(WorkerPlugin):
         ) as at:
             reporter = Reporter(self, document, at)
             self.running[uid] = reporter
+            if topic in self.aborted:  # it was asked while this was on its way
+                reporter.end(self.aborted[topic])
             try:
                 end = reporter.follow(report)
             finally:
@@ -125,6 +127,8 @@ class Bundle(WorkerPlugin):
         report = Report(self.worker, topic, index)
         slot = self.take(topic) or Slot(self, document)
         self.running[uid] = slot
+        if topic in self.aborted:  # it was asked while this was on its way
+            slot.end(self.aborted[topic])
         try:
             slot.run(item, report)
         finally:
@@ -143,7 +147,7 @@ class Bundle(WorkerPlugin):
             ask = self.worker.scheduler.get_metadata
             about = sync(self.worker.loop, ask, keys=["framework", topic])
             if about.get("abort") is not None:
-                self.aborted.add(topic)
+                self.aborted[topic] = float(about["abort"])
             self.prepare()
             self.maps[topic] = json.loads(about["common"])
         return self.maps[topic]
@@ -182,7 +186,7 @@ class Bundle(WorkerPlugin):
         with self.lock:
             slots = self.idle.pop(topic, [])
             self.maps.pop(topic, None)
-            self.aborted.discard(topic)
+            self.aborted.pop(topic, None)
         for slot in slots:
             slot.close()
 
@@ -205,14 +209,13 @@ class Slot:
         words = [sys.executable, "-s", "-c", _RUN.format("slot"), f"{bundle.folder}/runner", str(writer)]
         try:
             with self.log.open("wb") as output:
-                self.process = subprocess.Popen(
+                self.process = popen(
                     [*words, str(os.getpid())],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=variables,
                     pass_fds=[writer],
-                    start_new_session=True,
                 )
         finally:
             os.close(writer)
@@ -272,6 +275,16 @@ class Slot:
         if words:
             return ending("BackendError", f"its supervisor ended: {words}", "Mend what it says.")
         return ending("Lost", f"its supervisor (pid {self.process.pid}) is gone and left no final record", _LOST)
+
+
+def popen(words: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a supervisor with the signals that ask for an end held back, until it can answer them."""
+    asking = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, asking)  # of this thread, which the new process inherits
+    try:
+        return subprocess.Popen(words, start_new_session=True, **options)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def prepared(bundle: Bundle, document: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -344,14 +357,13 @@ class Reporter:
         ]
         try:
             with self.log.open("wb") as output:
-                self.process = subprocess.Popen(
+                self.process = popen(
                     words,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=variables,
                     pass_fds=[writer],
-                    start_new_session=True,
                 )
         finally:
             os.close(writer)
@@ -496,12 +508,11 @@ def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
 
     worker = get_worker()
     document = json.loads(text)
-    keys = ["framework", topic]
-    claim = sync(worker.loop, worker.scheduler.get_metadata, keys=keys, default=None) or {}
-    if claim.get("worker") or claim.get("abort") is not None:
-        return {"x": "", "w": worker.address, "lines": [], "again": claim}
+    about = sync(worker.loop, worker.scheduler.get_metadata, keys=["framework", topic], default=None) or {}
+    if about:
+        return {"x": "", "w": worker.address, "lines": [], "again": about}
     mine = {"worker": worker.address, "name": str(worker.name)}
-    sync(worker.loop, worker.scheduler.set_metadata, keys=keys, value=mine)
+    sync(worker.loop, worker.scheduler.set_metadata, keys=["framework", topic, "claim"], value=mine)
     plugin: Any = worker.plugins[bundle]
     result: dict[str, Any] = plugin.single(topic, 0, document)
     return result
@@ -532,7 +543,7 @@ def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_work
     plugin = dask_worker.plugins.get(bundle)
     if plugin is None:
         return 0
-    plugin.aborted.add(topic)
+    plugin.aborted[topic] = grace
     return len([uid for uid in uids if plugin.abort(uid, grace)])
 
 
