@@ -32,15 +32,18 @@ class LineCarrier:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._waiting = b""
 
     def write(self, event: Event) -> None:
-        """Write one event."""
-        data = json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
-        while data:
-            data = data[os.write(self._fd, data) :]
+        """Take one event; an end, and what waits before it, is written at once."""
+        self._waiting += json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
+        if event["kind"] == "end":
+            self.flush()
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Write what waits."""
+        while self._waiting:
+            self._waiting = self._waiting[os.write(self._fd, self._waiting) :]
 
     def close(self) -> None:
         """The next run writes to the same descriptor."""

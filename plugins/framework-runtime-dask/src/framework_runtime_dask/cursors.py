@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 from framework_run.events import Event, observed_end
@@ -31,6 +30,7 @@ class Positions:
         self._first = attempt
         self._done = bytearray(zlib.decompress(base64.b64decode(cursor["done"]))) if "done" in cursor else bytearray()
         self._done.extend(bytes((count + 7) // 8 - len(self._done)))
+        self.left = count - sum(byte.bit_count() for byte in self._done)  # how many have not ended
         # By item: the executions in the order in which they were seen, and the last number that was given of each.
         self._open: dict[int, dict[str, int]] = {int(key): dict(it) for key, it in cursor.get("open", {}).items()}
         self._workers: list[int] = list(cursor.get("workers", []))  # the last count, and its step
@@ -51,10 +51,6 @@ class Positions:
         """Whether an item has ended."""
         return bool(self._done[index >> 3] & 1 << (index & 7))
 
-    def open(self) -> Iterator[int]:
-        """The items that have not ended."""
-        return (index for index in range(self.count) if not self.is_done(index))
-
     def take(self, message: dict[str, Any], *, whole: bool = False) -> list[Event]:
         """The events of a message that are new, in their order.
 
@@ -68,6 +64,8 @@ class Positions:
             return []
         seen = self._open.setdefault(index, {})
         given: list[Event] = []
+        if whole and execution in seen and execution != list(seen)[-1]:
+            execution += "+"  # the result counts: it is told again, as the latest attempt
         if execution not in seen:
             if seen:
                 given.append(self._superseded(message, len(seen)))
@@ -84,12 +82,14 @@ class Positions:
             event["attempt"] = attempt
             given.append(event)
             if event["kind"] == "end" and not event.get("child"):
-                self.finish(index)
+                if execution == list(seen)[-1]:  # else a worker that was thought lost; another has the item now
+                    self.finish(index)
                 break
         return given
 
     def finish(self, index: int) -> None:
         """Note that an item has ended."""
+        self.left -= not self.is_done(index)
         self._done[index >> 3] |= 1 << (index & 7)
         self._open.pop(index, None)
 

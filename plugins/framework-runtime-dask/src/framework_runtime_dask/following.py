@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SAY: Final = 0.5  # seconds after which the caller gets an empty batch
 _LOOK: Final = 0.5  # seconds between two looks at the tasks
+_GATHER: Final = 0.05  # seconds in which events of a map's items are gathered
 _MOST: Final = 500  # messages, or results, in one batch
 
 
@@ -47,11 +48,10 @@ class Follower:
                 self._messages.put(message)
             said = time.monotonic()
             while True:
-                events = self._live(0.0 if not wait else 0.05) or self._finished()
+                events = [*self._live(0.0 if not wait else 0.05), *self._finished()]
                 if events:
                     yield events, self._positions.cursor()
                     said = time.monotonic()
-                    self._release()
                 elif not wait or self._is_over():
                     return
                 elif time.monotonic() - said > _SAY:
@@ -63,11 +63,13 @@ class Follower:
             self._client.unsubscribe_topic(self._topic)
 
     def _is_over(self) -> bool:
-        return self._over or next(self._positions.open(), None) is None
+        return self._over or not self._positions.left
 
     def _live(self, patience: float) -> list[Event]:
         """The events that have come by the topic, waited for a moment."""
         events: list[Event] = []
+        if patience and "uids" in self._handle:
+            time.sleep(_GATHER)  # those of short items come by the hundred: better all of them in one batch
         for _ in range(_MOST):
             try:
                 message = (
@@ -91,6 +93,7 @@ class Follower:
         if time.monotonic() - self._looked_at < _LOOK:
             return []
         self._looked_at = time.monotonic()
+        self._release()
         found = on_scheduler(self._client, summary, self._topic)
         indexes = [index_of(key) for key in found["memory"]]
         self._delivered += [key_of(self._topic, index) for index in indexes if self._positions.is_done(index)]

@@ -182,12 +182,17 @@ class DaskRuntime(Runtime):
 
         place = _place(handle)
         try:
-            client = self._clients.client(place, timeout=_GLANCE)
-            return observation(client, handle)
+            try:
+                return observation(self._clients.client(place, timeout=_GLANCE), handle)
+            except OSError:  # the connection has just broken: ask once more
+                self._clients.forget(place)
+                return observation(self._clients.client(place, timeout=_GLANCE), handle)
         except UnreachableError as error:
             evidence = provider(place.provider, self._home).evidence(place)
             if evidence or error.refused:
                 return Observation(alive=False, end=ends.lost(evidence or error.message))
+            return Observation(alive=None)
+        except OSError:
             return Observation(alive=None)
 
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:

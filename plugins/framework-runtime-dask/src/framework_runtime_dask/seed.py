@@ -443,14 +443,12 @@ class Report:
         self.lines: list[str] = []
         self.sent = 0
         self.size = self.live = 0
-        self.due = 0.0
+        self.due = time.monotonic() + _BEAT
         self.ended = False
         self.is_live = True
 
     def add(self, line: str) -> None:
         """Take one event."""
-        if not self.lines:
-            self.due = 0.0  # the first is sent at once
         self.lines.append(line)
         self.size += len(line)
         if '"kind":"end"' in line and not self.ended:
