@@ -69,11 +69,9 @@ class Context:
 
         def __getattr__(self, name: str) -> Any:
             """What the kind gives its handlers beside, such as ``dask_client``."""
-            if name.startswith("_"):  # a slot that is not filled yet
-                raise AttributeError(name)
             from framework_run.extensions import extension
 
-            return extension(self._submission, name)
+            return extension(self, name)
 
     @property
     def uid(self) -> str:
