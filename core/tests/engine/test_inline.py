@@ -106,3 +106,10 @@ def test_a_forked_child_that_lives_on_does_not_keep_its_parents_run_alive(tmp_pa
     finally:
         os.kill(child, signal.SIGKILL)
         parent.stdout.close()
+
+
+def test_limits_of_time_are_refused_because_nobody_could_keep_them():
+    with pytest.raises(fw.CapabilityMissing, match="no limits of time") as caught:
+        double.run({"number": 1}, timeouts={"run": 5})
+    assert "inline=False" in caught.value.advice
+    assert double.run({"number": 1}, timeouts={"run": 50}, inline=False).results == {"return": 2}

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from framework.api.runs import TrackedRun
 from framework.engine.request import RunRequest
+from framework.errors import CapabilityMissing
 
 if TYPE_CHECKING:
     from framework.engine.plan import Planned
@@ -72,7 +73,7 @@ class RunnableFunction:
             kind: The kind of runtime.
             retry: How often it is repeated when it fails; or the fields of a policy, such as
                 ``{"attempts": 3, "on": ["OutOfMemory"], "backoff": 10}`` (seconds).
-            timeouts: Limits in seconds: pending, run, grace; an inline run has none.
+            timeouts: Limits in seconds: pending, run, grace; an inline run can have none.
             cache: Whether an identical run that was completed is reused; or ``{"ttl": seconds}``, for how long after
                 its end. The function's ``cache`` unless told.
             inline: Whether it runs in this process; a live function does unless told, or unless a kind is.
@@ -84,9 +85,15 @@ class RunnableFunction:
 
         Raises:
             ParameterError: The parameters do not bind to the signature.
+            CapabilityMissing: It has limits of time and is to run inline.
             RunFailed: It ended and is not completed.
         """
         here = (self._request.function is not None and not kind) if inline is None else inline
+        if here and timeouts:
+            raise CapabilityMissing(
+                "an inline run has no limits of time: nothing stands outside of this process to end it",
+                advice="Run it apart: inline=False.",
+            )
         request = evolve(
             self._request,
             params=params or {},
