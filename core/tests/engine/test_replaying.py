@@ -54,3 +54,24 @@ def test_a_stored_version_that_runs_again_does_not_become_the_latest(tmp_path):
     (tmp_path / "job.py").write_text("def f() -> int:\n    return 1\n")
     keep_function(session, plan(session, RunRequest(target="job.py:f")))  # somebody wrote it so again
     assert session.database.function("default", "f")["status"]["version"] == versions[0]
+
+
+def test_options_of_a_kind_are_left_behind_on_another(tmp_path):
+    from framework.engine.plan import resolved
+    from framework.engine.request import RunRequest
+    from framework.models import Function
+    from framework.sources.paths import from_path
+
+    session = current()
+    (tmp_path / "job.py").write_text("def f() -> int:\n    return 1\n")
+    function: Function = from_path("job.py:f").function
+    function.kind, function.spec.options = "elsewhere", {"queue": "fast"}
+    function.status.version = "sha256:" + "a" * 64
+    function.spec.code.files = {}
+    from framework.documents.dump import dump
+
+    session.database.put_function(dump(function))
+    stored = f"db://default/f@{function.status.version}"
+    assert resolved(session, RunRequest(target=stored)).spec.options == {"queue": "fast"}
+    here = resolved(session, RunRequest(target=stored, kind="local"))
+    assert (here.kind, here.spec.options) == ("local", {})

@@ -72,6 +72,8 @@ def _frames(text: str) -> Iterator[str]:
 def next_commands(run: Document, uid: str) -> list[str]:
     """What to type next."""
     commands = [f"framework runs show {uid}"]
+    if run["status"]["cause"] == "UserError" and run["spec"]["handler"] and not run["spec"]["map"]:
+        commands.append(f"framework replay {uid} --pdb")
     if run["status"]["artifacts"]:
         commands.append(f"framework artifacts list --run {uid}")
     return commands
