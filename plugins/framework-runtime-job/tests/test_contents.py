@@ -8,8 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from framework_runtime_job import manifests
+from framework_runtime_job.api import Api
+from framework_runtime_job.options import JobOptions
 
 CODE = """
 import os
@@ -26,6 +31,79 @@ def main(size: int = 1000):
     except OSError as error:
         return str(error)
 """
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A submission, as far as it matters here."""
+    storage = {"target": "framework_run.inlinestore:Store", "options": {}}
+    return {"run": {"uid": "0198", "name": "x"}, "artifacts": {"storage": storage}}
+
+
+def test_what_is_too_large_is_kept_in_the_pod_where_that_is_asked_for(document: dict[str, Any]) -> None:
+    read = manifests.for_pod(document, detached=False, options=JobOptions(keep=60))
+    assert read["carrier"]["hold"] == {"folder": "/framework/work/kept", "seconds": 60}
+    assert read["artifacts"]["storage"]["options"] == {"keep": "/framework/work/kept"}
+    assert document["artifacts"]["storage"]["options"] == {}
+    assert "hold" not in manifests.for_pod(document, detached=False, options=JobOptions())["carrier"]
+
+
+def test_a_storage_that_is_reached_needs_no_such_place(document: dict[str, Any]) -> None:
+    document["artifacts"]["storage"] = {"target": "framework_run.plugins.x:Store", "options": {"a": 1}}
+    read = manifests.for_pod(document, detached=False, options=JobOptions(keep=60))
+    assert "hold" not in read["carrier"]
+    assert read["artifacts"] == document["artifacts"]
+
+
+KEEPING = """
+import os
+import framework as fw
+
+def main():
+    with open("model.bin", "wb") as file:
+        file.write(os.urandom(5 << 20))
+    fw.context().log_artifact("model", "model.bin")
+"""
+
+
+@pytest.mark.cluster
+def test_a_pod_stays_for_what_was_too_large(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(KEEPING)
+    image = os.environ.get("FRAMEWORK_TEST_IMAGE", "python:3.11-slim")
+    words = [
+        "run",
+        "job.py:main",
+        "--kind",
+        "job",
+        "--image",
+        image,
+        "--request",
+        "cpu=50m",
+        "-o",
+        "keep=600",
+        "--json",
+    ]
+    environment = {**os.environ, "FRAMEWORK_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "framework", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    run = json.loads(done.stdout)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "BackendError"), done.stderr
+    assert "/framework/work/kept/0-model.bin" in run["status"]["advice"]
+    api = Api()
+    pods = f"/api/v1/namespaces/{api.namespace}/pods"
+    (pod,) = api.list(pods, labelSelector=f"framework/run={run['metadata']['uid']}")
+    try:
+        size = "import os, sys; print(os.path.getsize(sys.argv[1]))"
+        words = ["python3", "-c", size, "/framework/work/kept/0-model.bin"]
+        assert int(api.execute(f"{pods}/{pod['metadata']['name']}", words)) == 5 << 20
+    finally:
+        api.delete(f"{pods}/{pod['metadata']['name']}", gracePeriodSeconds=0)
 
 
 @pytest.mark.cluster

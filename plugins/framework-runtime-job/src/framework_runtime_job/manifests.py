@@ -17,6 +17,8 @@ from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, Sources, 
 from framework_runtime_job.settings import JobSettings
 
 ABORT: Final = f"{WORK}/abort"
+KEPT: Final = f"{WORK}/kept"
+_INLINE: Final = "framework_run.inlinestore:Store"
 _REPLICAS: Final = "spec.scale.replicas"
 
 
@@ -91,10 +93,15 @@ def for_pod(document: dict[str, Any], *, detached: bool, options: JobOptions) ->
     }
     if detached:
         carrier["log"] = {"first": options.log_first, "last": options.log_last}
+    artifacts = document.get("artifacts") or {}
+    if options.keep and (artifacts.get("storage") or {}).get("target") == _INLINE:
+        carrier["hold"] = {"folder": KEPT, "seconds": options.keep}
+        artifacts = {**artifacts, "storage": {"target": _INLINE, "options": {"keep": KEPT}}}
     env = document.get("env") or {}
     return {
         **{name: part for name, part in document.items() if name != "record"},
         "carrier": carrier,
+        "artifacts": artifacts,
         "env": {name: value for name, value in env.items() if is_handlers(name, value)},
         "secrets": _secrets(document.get("secrets") or {}),
         "environments": f"{WORK}/envs",

@@ -22,3 +22,4 @@ class JobOptions:
     patch: Any = None  # over the Job: a strategic merge patch (a mapping) or a JSON patch (a list)
     log_first: int = 4 << 20  # bytes of a detached run's log that are kept from its beginning
     log_last: int = 1 << 20  # and from its end; what is between is counted
+    keep: float | None = None  # seconds that the pod stays for an artifact that was too large for its events

@@ -208,7 +208,7 @@ class JobRuntime(Runtime):
             "run": document["run"],
             "token": document["token"],
             "grace": limits.get("grace"),
-            "ttl": None if life.ttl is None else math.ceil(life.ttl),
+            "ttl": _time_to_live(life.ttl, options),
             "deadlines": {name: seconds for name, seconds in deadlines.items() if seconds is not None},
         }
         return {name: value for name, value in found.items() if value not in (None, "", {})}
@@ -233,6 +233,13 @@ class JobRuntime(Runtime):
         except BackendError:
             return  # the note stays, so that whoever looks next ends and removes it
         self._notes.remove(handle)
+
+
+def _time_to_live(seconds: float | None, options: JobOptions) -> int | None:
+    """Seconds that a Job stays when it is over and collected: the pod of one with ``keep`` is not over before that."""
+    if seconds is None:
+        return 0 if options.keep else None
+    return math.ceil(seconds)
 
 
 def _owned(job: Json) -> Json:
