@@ -317,8 +317,10 @@ def test_a_client_that_died_when_it_had_started_an_attempt_is_made_good(session,
     assert len(list((tmp_path / "marks").iterdir())) == 2
 
 
-def test_a_function_that_is_gone_ends_the_run_with_the_reason(session, planned):
-    run = execute(session, planned(retry={"attempts": 3, "on": ["UserError"]}), watch=False)
+@pytest.mark.parametrize("error", ["ValueError", "MemoryError"])  # after the second, its resources are looked up
+def test_a_function_that_is_gone_ends_the_run_with_the_reason(session, planned, error):
+    code = TWICE.replace("raise ValueError", f"raise {error}")
+    run = execute(session, planned(code, retry={"attempts": 3, "on": ["UserError", "OutOfMemory"]}), watch=False)
     session.database.delete_function("default", "job")
     status = until(session, run["metadata"]["uid"], lambda status: status["state"] in ENDED)
     assert (status["state"], status["cause"]) == ("failed", "BadInput")

@@ -67,14 +67,26 @@ def test_a_worker_that_is_killed_for_memory_is_out_of_memory_too(start, runtime)
 
 
 def test_the_memory_of_all_processes_is_counted_together(start):
-    code = POOL.replace("return pool.submit(hold, 300).result()", "return sum(pool.map(hold, [60, 60, 60, 60]))")
-    together = "import time; everyone.wait(60); time.sleep(2); return len(data)"  # until it has been looked at
-    code = code.replace("return len(data)", together)
-    code = code.replace("def main", "everyone = multiprocessing.Barrier(4)\ndef main")
-    live = start(
-        code.replace("ProcessPoolExecutor(1", "ProcessPoolExecutor(4"), resources={"limits": {"memory": "2Gi"}}
-    )
-    ran = live.finish()
+    code = """
+import os, time
+def main():
+    ready, hold = os.pipe(), os.pipe()
+    for _ in range(4):
+        if os.fork() == 0:
+            os.close(hold[1])
+            data = bytearray(60 << 20)
+            for place in range(0, len(data), 4096):
+                data[place] = 1
+            os.write(ready[1], b"x")
+            os.read(hold[0], 1)
+            os._exit(0)
+    for _ in range(4):
+        os.read(ready[0], 1)
+    for number in range(20):  # all hold theirs now, for the supervisor to see
+        print(number)
+        time.sleep(0.2)
+"""
+    ran = start(code, resources={"limits": {"memory": "2Gi"}}).finish()
     assert ran.state == "completed"
     assert ran.status["peak"]["memory"] > 4 * 60 * 2**20
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.engine.attempts import policy_of
 from framework.engine.claims import claim, end_unstarted
-from framework.errors import FrameworkError, UsageError
+from framework.errors import FrameworkError, NotFound, UsageError
 from framework.models.causes import ENDED
 from framework_run import ends
 
@@ -163,4 +163,7 @@ def _resources(session: Session, run: Document) -> dict[str, Any]:
         return own
     from framework.engine.raising import raised
 
-    return raised(session, run, own, policy_of(run))
+    try:
+        return raised(session, run, own, policy_of(run))
+    except NotFound:
+        return own  # its function is gone, which is said when the attempt is planned
