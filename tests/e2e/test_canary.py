@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)  # several processes, one after another
 CANARY = "canary+in/the mine 4711"
 SOURCE = """
 import logging
@@ -85,7 +86,7 @@ def framework(tmp_path: Path, home: Path) -> Run:
     def call(*words: str, program: str = "framework", status: int = 0) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / program), *words]
         ended = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=250
         )
         assert ended.returncode == status, ended.stdout + ended.stderr
         return ended

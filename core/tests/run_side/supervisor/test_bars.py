@@ -28,4 +28,4 @@ def test_the_bars_of_a_run_are_its_progress(either: Callable[..., Any]) -> None:
     assert len(lines) == 3
     said = run.of("progress")
     assert {**said[-1], "rate": 0} == {"done": 5_000, "total": 5_000, "unit": "it", "text": "epoch", "rate": 0}
-    assert len(said) < 200
+    assert len(said) < 1_000  # four a second, however slow the machine
