@@ -268,3 +268,25 @@ def test_what_is_too_large_for_a_secret_is_sent(home, tmp_path):
         _cli(home, "logs", "-f", uid).communicate(timeout=100)
         shown = json.loads(_cli(home, "runs", "show", uid, "--json").communicate(timeout=60)[0])
         assert shown["status"].get("results") == {"return": [3 << 20, "a,b\n", ["1.png", "2.png"]]}, shown["status"]
+
+
+def test_an_evicted_run_is_repeated_when_the_function_says_so(home, tmp_path, fault, kubectl):
+    """By itself: a second Job under the same uid, whose results are the run's."""
+    (tmp_path / "job.py").write_text(
+        "import time\nimport framework as fw\n"
+        "def main():\n attempt = fw.context().attempt\n print('attempt', attempt)\n"
+        " if attempt == 1: time.sleep(300)\n return attempt\n"
+    )
+    words = ["run", "job.py:main", "--kind", "job", "--set", "life.retry.attempts=2", "--set", "life.retry.backoff=0"]
+    client = _cli(home, *words, cwd=tmp_path)
+    assert client.stdout.readline() == "attempt 1\n"
+    (run,) = json.loads(_cli(home, "runs", "list", "--json").communicate(timeout=60)[0])
+    uid = run["metadata"]["uid"]
+    (pod,) = kubectl("get", "pods", "-l", f"framework/run={uid}", "-o", "json")["items"]
+    fault("evict", pod["metadata"]["name"])
+    out, err = client.communicate(timeout=100)
+    assert out == "attempt 2\n", err
+    status = json.loads(_cli(home, "runs", "show", uid, "--json").communicate(timeout=60)[0])["status"]
+    assert (status["state"], status["results"]) == ("completed", {"return": 2})
+    rows = [(row["state"], row.get("cause")) for row in status["attempts"]]
+    assert rows == [("failed", "Evicted"), ("completed", None)]

@@ -52,6 +52,11 @@ class Refused(BackendError):  # noqa: N818  as above
         self.reason = reason
         self.said = message
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it may be otherwise in a moment: a server that restarts, a node that does not answer it."""
+        return self.status in _TRANSIENT
+
 
 class Api:
     """One cluster, as one context of the configuration sees it.
@@ -194,7 +199,7 @@ class Api:
             try:
                 return call()
             except (Refused, Unreachable) as error:
-                passing = isinstance(error, Unreachable) or error.status in _TRANSIENT
+                passing = isinstance(error, Unreachable) or error.is_passing
                 if not passing or time.monotonic() + pause > deadline:
                     raise
             time.sleep(pause)

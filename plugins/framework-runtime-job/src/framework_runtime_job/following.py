@@ -27,6 +27,7 @@ _SAY: Final = 0.4  # seconds after which the caller gets an empty batch
 _SILENCE: Final = 10.0  # seconds without a word after which the pod is looked at
 _LOOK: Final = 2.0  # seconds between two looks at a pod that does not begin
 _AGAIN: Final = 0.5  # seconds before a stream that broke is opened again
+_FORBIDDEN: Final = (401, 403)
 _TRIES: Final = 5  # to deliver a parcel
 _BATCH: Final = 1 << 20  # bytes of the log that make one batch
 
@@ -58,8 +59,14 @@ class Following:
         if self._reader.ended:
             return
         pod = self._pod()
-        if pod is not None and begun(pod):
+        if pod is None or not begun(pod):
+            return
+        try:
             yield from self._log(follow=False)
+        except Refused as error:
+            if error.status in _FORBIDDEN:
+                raise
+            # else its node does not answer, or has it no more: `observe` says what follows from that
 
     def live(self) -> Batches:
         """All that comes, until the end has come or nothing can come any more; an empty batch now and then."""
@@ -80,7 +87,7 @@ class Following:
                     yield from self._log(follow=False)  # what was written between the last line read and the end
                     return
             except (Refused, Unreachable) as error:
-                if isinstance(error, Refused) and error.status in (401, 403):
+                if isinstance(error, Refused) and error.status in _FORBIDDEN:
                     raise
                 yield [], self._reader.cursor
             if not self._reader.ended:

@@ -68,6 +68,8 @@ def _last_words(api: Api, handle: Handle, pod: Json) -> tuple[str, bool]:
     try:
         response = api.stream(path, container=CONTAINER, timestamps="true", tailLines=str(_TAIL))
         reader.feed(response.read() + b"\n")
-    except Refused:
+    except Refused as error:
+        if error.is_passing:
+            raise  # its node does not answer now: what it has may be the run's own end
         return "", False  # the node has none of it any more
     return reader.said.decode("utf-8", "replace"), reader.ended

@@ -1,0 +1,104 @@
+"""What is concluded of a pod, and what is not."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from framework_run.events import Producer
+from framework_run.frames import encode
+from framework_runtime_job.api import Refused, Unreachable
+from framework_runtime_job.observing import observation
+from framework_runtime_job.pending import ABORT
+
+TOKEN = "0123456789abcdef"
+HANDLE = {"namespace": "n", "job": "j", "run": {"uid": "u", "attempt": 1}, "token": TOKEN, "place": "here"}
+ENDED = {
+    "metadata": {"name": "p"},
+    "status": {
+        "phase": "Succeeded",
+        "containerStatuses": [{"name": "run", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}],
+    },
+}
+RUNNING = {"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "run", "state": {"running": {}}}]}}
+
+
+class FakeApi:
+    """A cluster with one pod, one Job and one log; what is an exception is raised."""
+
+    def __init__(self, *, pod=None, job=None, log=b"", mark="here"):
+        self.pod, self.job, self.log, self.mark = pod, job, log, mark
+
+    def list(self, _path, **_query):
+        if isinstance(self.pod, Exception):
+            raise self.pod
+        return [self.pod] if self.pod else []
+
+    def find(self, path):
+        if path.endswith("kube-root-ca.crt"):
+            return {"metadata": {"uid": self.mark}}
+        return self.job
+
+    def stream(self, _path, **_query):
+        if isinstance(self.log, Exception):
+            raise self.log
+        return io.BytesIO(self.log)
+
+    def age(self, _stamp):
+        return 0.0
+
+
+def _job(**annotations):
+    return {"metadata": {"uid": "x", "creationTimestamp": "t", "annotations": annotations}, "status": {}}
+
+
+def _log():
+    producer = Producer(HANDLE["run"])
+    frames = b"".join(encode(producer.event("end", {"state": "completed"}), TOKEN))
+    return b"".join(b"2026-11-24T12:00:00.1Z " + line + b"\n" for line in frames.split(b"\n")[:-1])
+
+
+def test_a_run_that_has_said_its_end_needs_no_other():
+    seen = observation(FakeApi(pod=ENDED, job=_job(), log=_log()), HANDLE)
+    assert (seen.alive, seen.end) == (False, None)
+
+
+def test_exit_code_0_without_a_final_record_is_lost():
+    seen = observation(FakeApi(pod=ENDED, job=_job()), HANDLE)
+    assert (seen.alive, seen.end["cause"]) == (False, "Lost")
+    assert "exit code 0" in seen.end["message"]
+
+
+def test_a_log_that_is_gone_is_lost():
+    seen = observation(FakeApi(pod=ENDED, job=_job(), log=Refused(404, "NotFound", "gone")), HANDLE)
+    assert (seen.alive, seen.end["cause"]) == (False, "Lost")
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        FakeApi(pod=ENDED, job=_job(), log=Refused(500, "", "TLS handshake timeout")),  # its node does not answer now
+        FakeApi(pod=Unreachable("away"), job=_job()),
+        FakeApi(pod=Refused(403, "Forbidden", "no"), job=_job()),
+        FakeApi(mark="another cluster"),
+        FakeApi(pod=RUNNING),  # its Job is being removed
+    ],
+)
+def test_nothing_is_concluded_from_what_cannot_be_known(api):
+    seen = observation(api, HANDLE)
+    assert (seen.alive, seen.end) == (None, None)
+
+
+def test_a_job_that_is_not_there_is_lost():
+    assert observation(FakeApi(), HANDLE).end["cause"] == "Lost"
+
+
+def test_a_pod_that_was_asked_to_end_and_could_not_say_so_is_aborted():
+    seen = observation(FakeApi(pod=ENDED, job=_job(**{ABORT: "10"})), HANDLE)
+    assert (seen.alive, seen.end["cause"]) == (False, "Aborted")
+    assert observation(FakeApi(job=_job(**{ABORT: "10"})), HANDLE).end["state"] == "aborted"
+
+
+def test_what_runs_is_alive():
+    assert observation(FakeApi(pod=RUNNING, job=_job()), HANDLE).alive is True
