@@ -85,3 +85,11 @@ def test_aliases_that_stand_for_billions_are_refused() -> None:
 
 def test_lines_are_told_by_path() -> None:
     assert yaml.lines("a:\n  b: 1\n  c:\n  - x\n  - y: 2\n")["$.a.c[1].y"] == 5
+
+
+def test_json_that_is_indented_by_tabs_is_refused_as_any_other() -> None:
+    from framework.documents.converters import read_yaml
+    from framework.models import Function
+
+    with pytest.raises(DocumentError, match="knid"):
+        read_yaml('{\t"knid": "local"}', Function)

@@ -275,6 +275,18 @@ class TestNames:
         assert sides[0].project(conflict.kept_as)["metadata"]["description"] == "y"
         assert not _merge(sides[1], sides[0]).changed
 
+    def test_a_run_that_goes_on_stays_with_whom_it_is_followed_by(self, sides: list[Database]) -> None:
+        ours, theirs = sides
+        run = run_document()
+        theirs.create_run(run, handle={"kind": "local", "version": 1})
+        theirs.apply(uid_of(run), whole_run(run)[:4], cursor={"offset": 4})
+        _merge(theirs, ours)
+        active = ours.active_run(uid_of(run))
+        assert (active.document["status"]["state"], active.handle, active.cursor) == ("running", None, {})
+        theirs.apply(uid_of(run), whole_run(run)[4:])
+        assert _merge(theirs, ours).runs_completed == 1
+        assert ours.active_runs() == []
+
     def test_only_one_project_is_brought_where_one_is_named(self, sides: list[Database]) -> None:
         ours, theirs = sides
         for project in ("default", "vision"):

@@ -141,9 +141,15 @@ def write(content: Any) -> str:
 
 
 def lines(text: str) -> dict[str, int]:
-    """The line of each part of a document that parses: ``{"$.spec.code": 3}``, the first line is 1."""
+    """The line of each part of a document that parses: ``{"$.spec.code": 3}``, the first line is 1.
+
+    Of JSON that is no YAML, because it is indented by tabs, there are none.
+    """
     found: dict[str, int] = {}
-    root = yaml.compose(text, Loader=_Loader)
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return {}
     if root is not None:
         _locate(root, "$", found)
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from framework.engine.inline import refuse_to_cancel
 from framework.engine.notes import note
 from framework.engine.retrying import attempt_of, withdraw
-from framework.errors import BackendError
+from framework.errors import BackendError, UsageError
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ def abort(session: Session, uid: str, grace: float | None) -> float:
         How many seconds it has.
 
     Raises:
-        UsageError: It runs inline in another process.
+        UsageError: It runs inline in another process, or is followed from another database.
         BackendError: It cannot be reached from here.
     """
     active = _settled(session, uid)
     if active is None:
         return 0.0
-    if active.handle is None or active.handle["kind"] == "inline":
+    if active.handle is None:
+        raise UsageError(f"the run {uid} is not followed from here", advice="End it where it was started.")
+    if active.handle["kind"] == "inline":
         refuse_to_cancel(uid)
     span = float(active.handle.get("grace", _GRACE)) if grace is None else grace
     if active.handle["kind"] == "map":

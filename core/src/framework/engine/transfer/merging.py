@@ -92,6 +92,8 @@ class Merger:
     def run(self, record: RunRecord, reader: Reader) -> None:
         """Bring a run; it is there after `finish` at the latest.
 
+        Its handle stays behind: a run that goes on is followed, ended and repeated by one database only.
+
         Args:
             record: All of it.
             reader: Opens a content of the source by its URI.
@@ -100,6 +102,8 @@ class Merger:
             self._contents.bring(uri, reader)
         moved = evolve(
             record,
+            handle=None,
+            cursor={},
             document=self._contents.moved(record.document),
             ledger=self._contents.moved(record.ledger),
             artifacts=self._contents.moved(record.artifacts),
