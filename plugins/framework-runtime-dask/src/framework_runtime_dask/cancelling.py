@@ -20,4 +20,4 @@ def cancel(client: Any, handle: Handle, grace: float) -> None:
     if waiting:
         on_scheduler(client, release, topic, waiting)  # nobody wants them any more, so they are forgotten
     uids = handle.get("uids") or [handle["run"]["uid"]]
-    client.run(seed.abort_runs, handle["bundle"], topic, uids, grace)
+    client.run(seed.abort_runs, handle["bundle"], topic, uids, grace, on_error="ignore")

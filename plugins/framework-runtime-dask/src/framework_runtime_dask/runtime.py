@@ -112,6 +112,9 @@ class DaskRuntime(Runtime):
             )
             _keep(client, place, topic, [f"{topic}-0"])
             del future
+        except OSError as error:
+            self._records.remove(submission.uid)
+            raise _broken(place, error) from error
         except BaseException:
             self._records.remove(submission.uid)
             raise
@@ -213,7 +216,10 @@ class DaskRuntime(Runtime):
         """
         from framework_runtime_dask.cancelling import cancel
 
-        cancel(self._clients.client(_place(handle)), handle, grace)
+        try:
+            cancel(self._clients.client(_place(handle)), handle, grace)
+        except OSError as error:
+            raise _broken(_place(handle), error) from error
 
     def cleanup(self, handle: Handle) -> None:
         """Have the scheduler forget the run."""
@@ -223,9 +229,9 @@ class DaskRuntime(Runtime):
             client = self._clients.client(_place(handle), timeout=_GLANCE)
             on_scheduler(client, release, handle["topic"], [])
             if "uids" in handle:
-                client.run(seed.close_map, handle["bundle"], handle["topic"])
+                client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
             on_scheduler(client, forget_topic, handle["topic"])
-        except UnreachableError:
+        except (UnreachableError, OSError):
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
 
@@ -247,6 +253,12 @@ class DaskRuntime(Runtime):
         return structure(given, DaskOptions, source="spec.options")
 
     def _cluster(self, function: Function) -> tuple[Place, Any]:
+        """The cluster of a function, and its client.
+
+        Raises:
+            BackendError: It cannot be had.
+            UsageError: No worker of it has what is asked for.
+        """
         options = self._options(function)
         where = provider(options.provider, self._home)
         where.validate(function, options)
@@ -271,6 +283,15 @@ class DaskRuntime(Runtime):
 
 def _place(handle: Handle) -> Place:
     return Place(**handle["place"])
+
+
+def _broken(place: Place, error: OSError) -> UnreachableError:
+    """The error for a connection that broke on the way."""
+    return UnreachableError(
+        f"the scheduler {place.address} does not answer any more: {type(error).__name__}",
+        refused=False,
+        advice="Look whether it is there: framework dask cluster list",
+    )
 
 
 def _keep(client: Any, place: Place, topic: str, keys: list[str]) -> None:
