@@ -18,6 +18,7 @@ def by_field(changes: list[dict]) -> dict[str, tuple]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_what_changed_is_said_to_the_field_and_the_line(tool):
     first = ran(tool, "-i", "data=d.csv", "--depth", "3")
     (tool.top / "job.py").write_text(tool.code.replace("2.0", "3.0"))
@@ -152,6 +153,7 @@ def test_why_there_is_no_patch(cli, add_run, database):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_why_a_run_was_reused_and_why_not(tool):
     first = ran(tool, "--depth", "3", "--cache")["metadata"]["uid"]
     done = tool("run", "job.py:train", "--depth", "3", "--cache")

@@ -35,6 +35,7 @@ def recorded(tool):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_run_again(tool, recorded):
     first = recorded("--depth", "3")
     uid = first["metadata"]["uid"]
@@ -76,6 +77,7 @@ def test_a_run_again(tool, recorded):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_debugger_stops_where_the_stored_code_failed(tool, recorded):
     failed = recorded("--depth", "7", code=1)
     uid = failed["metadata"]["uid"]
@@ -89,6 +91,7 @@ def test_the_debugger_stops_where_the_stored_code_failed(tool, recorded):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_recorded_packages_are_installed_again(tool, cli, recorded, database, tmp_path):
     """Where they are others than those here; what no index has is named."""
     links = tmp_path / "links"
@@ -161,3 +164,9 @@ def test_a_map_is_repeated_by_its_items(cli, add_run):
     done = cli("replay", add_run(spec=spec, end={"state": "completed"}))
     assert done.code == 2
     assert "is a map, of which each item is a run of its own" in done.err
+
+
+def test_items_of_a_map_are_not_reused(tool):
+    (tool.top / "items.jsonl").write_text('{"depth": 1}\n')
+    done = tool("run", "job.py:train", "--map", "items.jsonl", "--cache", code=2)
+    assert "the items of a map are not reused" in done.stderr

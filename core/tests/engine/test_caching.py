@@ -218,6 +218,7 @@ def test_a_command_is_not_reused():
     assert planned.run["spec"]["cache"] == {"miss": "what the command runs is not in its version"}
 
 
+@pytest.mark.timeout(300)
 def test_many_at_once(train, count):
     """Each is completed, whether it ran or reused one that had; nothing is reused that was not there."""
     runs = []

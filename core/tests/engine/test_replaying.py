@@ -19,6 +19,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_run_is_repeated_and_what_has_changed_is_warned_of(tmp_path):
     (tmp_path / "job.py").write_text("def size(data: str) -> int:\n    return len(open(data).read())\n")
     (tmp_path / "d").write_text("123")

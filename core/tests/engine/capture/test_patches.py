@@ -47,7 +47,10 @@ def restored(git, top: Path, commit: str, patch: bytes, place: Path) -> dict[str
     return {name: content for name, content in found.items() if name != ".git"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(400)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(files=st.dictionaries(NAMES, CONTENTS, max_size=4), staged=st.booleans())
 def test_the_patch_of_any_change_gives_the_tree_again(git, top, tmp_path, files, staged):
     git("reset", "-q", "--hard")

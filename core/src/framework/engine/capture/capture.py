@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framework_run.masking import Masker
 
 _FRESH: Final = 1.0  # seconds in which what was found is not looked at again
-_AT_MOST: Final = 2.0  # seconds that a run which starts apart, or the end of the process, waits for git
+_AT_MOST: Final = 5.0  # seconds that a run which starts apart, or the end of the process, waits for git
 _WORDS: Final = 20  # of a command line
 _probes: dict[Path, tuple[float, Probe]] = {}
 _packages: dict[tuple[Any, ...], tuple[str, bytes]] = {}
