@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 from s3fs import S3FileSystem
 
-from framework.engine.execute import execute
+from framework.engine.execute import dry_run, execute
 from framework.engine.plan import RunRequest, plan
 from framework.engine.session import Session
 from framework.errors import StorageError
@@ -169,6 +169,23 @@ def test_a_run_elsewhere_fetches_its_input_by_a_link(session: Session, monkeypat
     read = execute(session, planned)
     assert read["status"]["results"] == {"return": 1000}, read["status"]
     assert place["url"] not in json.dumps(read), "a link is no part of the record"
+
+
+def test_a_dry_run_shows_no_signature(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(S3Storage, "remote", True)
+    execute(session, plan(session, RunRequest(target="make.py:main", kind="far")))
+    request = RunRequest(target="read.py:main", kind="far", inputs={"weights": "store://default/weights"})
+    planned = plan(session, request)
+    document = planned.submission.document
+    signatures = [
+        document["artifacts"]["storage"]["options"]["fields"]["x-amz-signature"],
+        document["inputs"]["weights"]["url"].partition("X-Amz-Signature=")[2].partition("&")[0],
+    ]
+    assert all(signatures)
+    shown = json.dumps(dry_run(session, planned))
+    assert [signature for signature in signatures if signature in shown] == []
+    assert '"url": "http' in shown
+    assert planned.submission.document == document, "what is sent is whole"
 
 
 def test_an_input_that_has_changed_is_refused(

@@ -87,10 +87,11 @@ def see_through(session: Session, uid: str, handle: Handle, on_event: OnEvent | 
 
 
 def dry_run(session: Session, planned: Planned) -> dict[str, Any]:
-    """What would be sent, and what the runtime would create."""
+    """What would be sent, and what the runtime would create; of what is signed for the run, without the signatures."""
     from framework.documents.dump import dump
+    from framework.engine.permissions import without
 
-    rendered = session.runtime(planned.function.kind).render(planned.submission)
+    rendered = session.runtime(planned.function.kind).render(without(planned.submission))
     return {"function": dump(planned.function), "run": planned.run, "creates": rendered}
 
 
