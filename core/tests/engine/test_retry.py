@@ -20,13 +20,14 @@ from framework.engine import claims, retrying
 from framework.engine.apply import merge
 from framework.engine.attempts import USUAL, delay, policy_of
 from framework.engine.collect import collect
-from framework.engine.execute import execute
+from framework.engine.execute import Follower, execute
 from framework.engine.notes import note
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
 from framework.engine.session import Session, current
 from framework.models.causes import ENDED
 from framework.models.function import Retry
+from framework.runtimes import Observation, Runtime
 from framework_run import ends
 from framework_run.events import Event, Producer
 
@@ -254,6 +255,56 @@ def test_a_run_that_waits_is_aborted_from_anywhere(session):
     assert (status["state"], status["cause"]) == ("aborted", "Aborted")
     assert "waited for its next attempt" in status["message"]
     assert collect(session) == []
+
+
+def test_an_attempt_that_was_started_and_has_said_nothing_yet_is_not_started_again(session, monkeypatch):
+    waiting_run(session)
+    stale = session.database.run(UID)
+    assert claims.claim(session, stale)
+    session.database.set_handle(UID, {"kind": "local", "run": {"uid": UID, "attempt": 2}})
+    monkeypatch.setattr(claims, "_is_gone", lambda _claim: True)
+    assert retrying.start_due(session, stale) is False
+    assert session.database.run(UID)["status"]["state"] == "pending"
+
+
+class Restarting(Runtime):
+    """A backend that starts an attempt again by itself: its events are of the next number, under the same handle."""
+
+    def __init__(self) -> None:
+        first, second = story(1, ends.lost("gone")), story(2, ends.completed())
+        lost = note(UID, 1, "end", {**ends.lost("its worker is gone"), "provisional": True})
+        self.batches = [first[:1], [lost, *second[:1]], second[1:]]
+        self.cleaned = self.given = 0
+
+    def validate(self, function): ...
+
+    def render(self, submission): ...
+
+    def submit(self, submission): ...
+
+    def cancel(self, handle, grace): ...
+
+    def observe(self, handle):
+        return Observation(alive=True)
+
+    def follow(self, handle, cursor, *, wait=True):
+        for batch in self.batches[self.given : self.given + 1]:
+            self.given += 1
+            yield batch, {"at": self.given}
+
+    def cleanup(self, handle):
+        assert self.given == 3
+        self.cleaned += 1
+
+
+@pytest.mark.parametrize("retry", [{}, {"attempts": 5, "backoff": 0}])
+def test_attempts_that_the_backend_starts_itself_are_followed_to_their_end(session, retry):
+    handle = {"kind": "local", "run": {"uid": UID, "attempt": 1}}
+    session.database.create_run(run_of(retry), handle=handle)
+    runtime = Restarting()
+    status = Follower(session, runtime, UID, handle).follow()["status"]
+    assert (status["state"], status["results"], runtime.cleaned) == ("completed", {"n": 2}, 1)
+    assert [row["state"] for row in status["attempts"]] == ["failed", "completed"]
 
 
 # With the kind local

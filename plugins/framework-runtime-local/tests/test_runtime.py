@@ -219,3 +219,13 @@ def test_the_run_outlives_the_terminal_of_its_client(runtime, home, tmp_path):
     ran = Live(runtime, planned, handle).finish()
     assert ran.results == {"return": "done"}
     runtime.cleanup(handle)
+
+
+def test_an_attempt_that_was_started_already_is_not_started_again(runtime, home, tmp_path):
+    planned = submission("local", f"def main():\n open({str(tmp_path / 'ran')!r}, 'a').write('x')")
+    handle = runtime.submit(planned)
+    again = LocalRuntime(RuntimeContext(home=str(home))).submit(planned)
+    assert again == json.loads(json.dumps(handle))
+    Live(runtime, planned, handle).finish()
+    assert (tmp_path / "ran").read_text() == "x"
+    runtime.cleanup(handle)

@@ -48,7 +48,8 @@ def abort(session: Session, uid: str, grace: float | None) -> float:
 
         ask_to_end(session, active, span)
         return span
-    number = max(1, attempt_of(active.handle))
+    rows = active.document["status"].get("attempts") or []
+    number = max(attempt_of(active.handle), *(row["number"] for row in rows), 1)
     session.database.apply(uid, [note(uid, number, "abort", {})])
     session.runtime(active.handle["kind"]).cancel(active.handle, span)
     return span

@@ -121,6 +121,7 @@ class Follower:
         self._runtime = runtime
         self._uid = uid
         self._handle = handle
+        self._newest = handle
         self._attempt = int(handle.get("run", {}).get("attempt", 1))
         self._on_event = on_event
         self._cursor = of_attempt(cursor or {}, self._attempt)
@@ -155,17 +156,17 @@ class Follower:
 
     def conclude(self) -> Document:
         """Note an end that only an observer can tell, and clean up after a final one."""
-        document = self._session.database.active_run(self._uid).document
+        document = self._look()
         if _is_open(self._row(document)):
             seen = self._runtime.observe(self._handle)
             if seen.alive is False:
                 self._bring(wait=False)  # what was written between the last look and its death
-                document = self._session.database.active_run(self._uid).document
+                document = self._look()
                 if self._row(document).get("state") not in ENDED and seen.end is not None:
-                    document = self._observed(dict(seen.end))
+                    document = self._observed(document, dict(seen.end))
             elif seen.alive and (end := self._overdue(document)) is not None:
                 self._runtime.cancel(self._handle, 0.0)
-                document = self._observed(end)
+                document = self._observed(document, end)
         row = self._row(document)
         if not _is_open(row) or row.get("provisional"):
             document = tell(self._session, document)
@@ -175,7 +176,7 @@ class Follower:
     def _may_wait(self) -> bool:
         """Whether the attempt has begun, or still has time to."""
         if not self._begun:
-            document = self._session.database.active_run(self._uid).document
+            document = self._look()
             self._begun = self._row(document).get("state") == "running" or "pending" not in document["spec"].get(
                 "timeouts", {}
             )
@@ -189,10 +190,22 @@ class Follower:
 
         return overdue(self._session, document, self._handle["kind"], self._attempt)
 
+    def _look(self) -> Document:
+        active = self._session.database.active_run(self._uid)
+        self._newest = active.handle or self._handle
+        return active.document
+
     def _row(self, document: Document) -> dict[str, Any]:
-        """What the run's document says of the attempt."""
+        """What the run's document says of the attempt: of the last one, where the backend itself has started several.
+
+        Those of a newer handle are not this follower's, nor is one that waits to be started.
+        """
+        newest = int(self._newest.get("run", {}).get("attempt", 1))
+        waits_for = (document["status"].get("retry") or {}).get("attempt")
+        beyond = newest if newest > self._attempt else waits_for
         rows: list[dict[str, Any]] = document["status"].get("attempts") or []
-        return next((row for row in rows if row["number"] == self._attempt), {})
+        own = [row for row in rows if row["number"] >= self._attempt and (beyond is None or row["number"] < beyond)]
+        return own[-1] if own else {}
 
     def _bring(self, *, wait: bool, is_wanted: Callable[[], bool] = lambda: True) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
@@ -214,10 +227,11 @@ class Follower:
         kept = {**cursor, "attempt": self._attempt} if self._attempt > 1 else cursor
         self._session.database.apply(self._uid, events, cursor=kept, durable=last)
 
-    def _observed(self, end: dict[str, Any]) -> Document:
+    def _observed(self, document: Document, end: dict[str, Any]) -> Document:
         from framework.engine.notes import note
 
-        event = note(self._uid, self._attempt, "end", {**end, "provisional": True})
+        number = self._row(document).get("number", self._attempt)
+        event = note(self._uid, number, "end", {**end, "provisional": True})
         return self._session.database.apply(self._uid, [event], durable=True)
 
     def _clean_up(self, row: dict[str, Any]) -> None:
@@ -227,7 +241,8 @@ class Follower:
     def _ask_to_end(self) -> None:
         from framework.engine.notes import note
 
-        self._session.database.apply(self._uid, [note(self._uid, self._attempt, "abort", {})])
+        number = self._row(self._look()).get("number", self._attempt)
+        self._session.database.apply(self._uid, [note(self._uid, number, "abort", {})])
         if self._interrupts == 1:
             self._runtime.cancel(self._handle, _grace(self._handle))
         else:

@@ -44,6 +44,11 @@ def start_due(session: Session, run: Document) -> bool:
     """
     if not run["status"].get("retry") or time_left(run) > 0:
         return False
+    active = session.database.active_run(run["metadata"]["uid"])  # another process may have started it just now
+    run = active.document
+    retry = run["status"].get("retry")
+    if not retry or attempt_of(active.handle) >= retry["attempt"] or time_left(run) > 0:
+        return False
     resources = _resources(session, run)
     token = claim(session, run, resources=resources)
     if not token:

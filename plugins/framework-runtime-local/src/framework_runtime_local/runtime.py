@@ -76,6 +76,8 @@ class LocalRuntime(Runtime):
     def submit(self, submission: Submission) -> Handle:
         """Make the run's spool and start its supervisor, which lives on when this process ends.
 
+        Of an attempt that another process has started already, its handle is returned.
+
         Raises:
             BackendError: It could not be started; nothing is left behind.
         """
@@ -91,6 +93,9 @@ class LocalRuntime(Runtime):
         try:
             spool, lock = make(self._runs, name, {"submission.json": document, "handle.json": handle})
         except OSError as error:
+            started = Spool(self._runs / name)
+            if (found := started.read(started.handle)) is not None:
+                return found
             raise BackendError(
                 f"the run's folder cannot be made in {str(self._runs)!r}: {error.strerror}",
                 advice="Make room there, or set FRAMEWORK_HOME to a folder that can be written.",
