@@ -58,6 +58,7 @@ def _ended(**ended):
         ({"reason": "Error", "exitCode": 137}, "", "Lost", "SIGKILL"),
         ({"reason": "Completed", "exitCode": 0}, "", "Lost", "exit code 0"),
         ({"reason": "StartError", "exitCode": 128, "message": 'exec: "python3": not found'}, "", "BadInput", "python3"),
+        ({"reason": "Error", "exitCode": 1}, "Python 3.8 is too old: a run needs 3.10 or newer", "BadInput", "3.8"),
         ({"reason": "Error", "exitCode": 2}, "no readable submission: X", "BackendError", "no readable submission"),
         (
             {"reason": "Error", "exitCode": 1, "message": "#fw1 a b\nSyntaxError: invalid"},

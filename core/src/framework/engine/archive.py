@@ -25,6 +25,9 @@ _MAIN: Final = b'''"""Runs a submission: ``python -I ARCHIVE SUBMISSION.json``."
 
 import sys
 
+if sys.version_info < (3, 10):
+    sys.exit("Python %d.%d is too old: a run needs 3.10 or newer" % sys.version_info[:2])
+
 from framework_run.supervisor import main
 
 if __name__ == "__main__":

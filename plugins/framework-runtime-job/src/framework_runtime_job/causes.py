@@ -12,6 +12,7 @@ from framework_runtime_job.names import CONTAINER
 
 _LONGEST: Final = 500  # characters of evidence
 _OOM: Final = "OOMKilled"
+_TOO_OLD: Final = "is too old: a run needs"  # what the runner says of such a Python
 _SIGNAL: Final = 128  # an exit code of 128 + n says signal n
 
 PULLING: Final = frozenset(
@@ -189,6 +190,13 @@ def of_ended(pod: Json, said: str) -> Ending:
         )
     if code is None:
         return ends.lost("its pod is over, and nothing is known of its container")
+    return _of_code(code, words)
+
+
+def _of_code(code: int, words: str) -> Ending:
+    """The end of a runner that ended by itself."""
+    if _TOO_OLD in words:
+        return ends.bad_input(words, advice="Take another image, or name a newer one in it: -o python=python3.12.")
     if code > _SIGNAL:
         name = ends.signal_name(code - _SIGNAL)
         return ends.lost(f"its runner was killed by {name} and left no final record", exit_code=code)
