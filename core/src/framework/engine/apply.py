@@ -300,7 +300,9 @@ def drawn(document: Document, ledger: Ledger) -> Document:
     if first:
         status["started"] = first["time"]
     status["attempts"] = rows
-    status["environment"] = _surroundings(status.get("environment", {}), ledger, latest)
+    facts = _surroundings(status.pop("environment", {}), ledger, latest)
+    if facts:
+        status["environment"] = facts
     if repeated:
         status["retry"] = {name: fact for name, fact in next_one.items() if name != "message"}
     if "notifications" in ledger:
