@@ -242,30 +242,3 @@ def far(gate: str):
     assert "████░░░░░░" in text
     assert re.search(r"\x1b\[2A\r", text)
     assert "return=7" in text.rsplit("\x1b[2A", 1)[1]
-
-
-def test_of_a_map_the_items_are_printed(tmp_path, runs, follow):
-    items = tmp_path / "items.jsonl"
-    items.write_text("".join(f'{{"gate": "{tmp_path}/{name}", "count": 1}}\n' for name in "abc"))
-    words = [PROGRAM, "run", "work.py:steps", "--map", str(items), "--parallelism", "2"]
-    mapping = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    found: list[str] = []
-
-    def begun() -> bool:
-        listed = subprocess.run([PROGRAM, "runs", "list", "--json"], capture_output=True, text=True, check=True).stdout
-        found[:] = [run["metadata"]["uid"] for run in json.loads(listed)]
-        return bool(found)
-
-    until(begun)
-    process = follow("logs", "-f", found[0])
-    until(lambda: (tmp_path / "out").read_text().count("step 0") == 2)
-    for name in "abc":
-        open_gates(tmp_path, name, 0)
-    assert process.wait(PATIENCE) == 0
-    assert mapping.wait(PATIENCE) == 0
-    lines = (tmp_path / "out").read_text().splitlines()
-    assert sorted(line.partition(" | ")[2] for line in lines) == ["done"] * 3 + ["step 0"] * 3
-    assert {line.partition(" | ")[0].split()[-1] for line in lines} == {"#1", "#2", "#3"}
-    process = follow("logs", found[0])
-    assert process.wait(PATIENCE) == 0
-    assert sorted((tmp_path / "out").read_text().splitlines()) == sorted(lines)

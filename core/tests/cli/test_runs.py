@@ -207,6 +207,21 @@ def test_logs_are_the_bytes_that_were_written(add_run, capfdbinary):
         assert capfdbinary.readouterr() == (content + b"warned\n", b"ours\n")
 
 
+@pytest.mark.parametrize("words", [["logs"], ["logs", "-f"]])
+def test_the_logs_of_a_map_are_those_of_its_items(add_run, cli, words):
+    parent = add_run("square", spec={"map": {"items": 12, "parallelism": 2}}, end=COMPLETED)
+    for number in (1, 12):
+        spec = {"parent": parent, "iteration": number}
+        log = ("log", {"stream": "stdout", "text": f"a{number}\nb"})
+        add_run("square", spec=spec, created=1_000_000.0 + number, events=(log,), end=COMPLETED)
+    done = cli(*words, parent)
+    assert done.code == 0
+    lines = [line.partition(" | ") for line in done.out.splitlines()]
+    assert [text for _, _, text in lines] == ["a1", "b", "a12", "b"]
+    assert [name.split()[-1] for name, _, _ in lines] == ["#1", "#1", "#12", "#12"]
+    assert len({len(name) for name, _, _ in lines}) == 1
+
+
 def test_delete_asks(cli, add_run, monkeypatch, database):
     import io
 
