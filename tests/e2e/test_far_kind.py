@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,15 @@ class Far:
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     plugins = Plugins()
     plugins.register(Far(), "far")
-    return Session(plugins=plugins)
+    made = Session(plugins=plugins)
+    yield made
+    if "database" in vars(made):
+        made.database.close()
 
 
 @pytest.mark.parametrize(("asked", "where"), [("", "home/artifacts"), ("made", "made")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from framework_run.inlinestore import Store
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
-    return Session()
+    made = Session()
+    yield made
+    if "database" in vars(made):
+        made.database.close()
 
 
 def run(session: Session, **spec: Any) -> str:

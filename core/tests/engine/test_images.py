@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,22 @@ class Site:
 
 
 @pytest.fixture
-def call(job: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def made() -> Iterator[Callable[..., Session]]:
+    """Makes sessions with plugins, and closes what they have opened."""
+    sessions: list[Session] = []
+
+    def make(plugins: Plugins) -> Session:
+        sessions.append(Session(plugins=plugins))
+        return sessions[-1]
+
+    yield make
+    for session in sessions:
+        if "database" in vars(session):
+            session.database.close()
+
+
+@pytest.fixture
+def call(job: None, made: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Call the command with a builder of the test's own."""
     from click.testing import CliRunner
 
@@ -105,7 +120,7 @@ def call(job: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         plugins = Plugins()
         plugins.register(Site(), "site")
         monkeypatch.setattr(plugins, "builder", lambda _name, registry: FakeBuilder(registry))
-        monkeypatch.setattr(module, "opened", lambda: Session(plugins=plugins))
+        monkeypatch.setattr(module, "opened", lambda: made(plugins))
         names = ["-h", "--help"]  # as `framework` has it: a command keeps what it is first called with
         return CliRunner().invoke(
             module.build, ["job.py:main", *words], catch_exceptions=False, help_option_names=names
@@ -148,27 +163,29 @@ def test_nothing_to_build_is_said(call: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def session(job: None, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(job: None, made: Callable[..., Session]) -> Session:
     plugins = Plugins()
     plugins.register(Site(), "site")
-    return Session(plugins=plugins)
+    return made(plugins)
 
 
 def planned(session: Session, kind: str, **environment: Any) -> Any:
     return plan(session, RunRequest(target="job.py:main", kind=kind, overrides={"environment": environment}))
 
 
-def test_a_run_takes_the_image_that_was_built(job: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_takes_the_image_that_was_built(
+    job: None, made: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FRAMEWORK_REGISTRY", "registry.example")
     plugins = Plugins()
     plugins.register(Site(), "site")
-    made = planned(Session(plugins=plugins), "far", base_image="base:1", commands=["true"])
+    run = planned(made(plugins), "far", base_image="base:1", commands=["true"])
     recipe_of = recipe(Environment(base_image="base:1", commands=["true"]))
     assert recipe_of is not None
     image = image_name(recipe_of, "registry.example")
-    assert made.submission.function.spec.environment.image == image
-    assert made.run["spec"]["image"] == image
-    assert made.function.spec.environment.image == "", "the version is the recipe's, and not the registry's"
+    assert run.submission.function.spec.environment.image == image
+    assert run.run["spec"]["image"] == image
+    assert run.function.spec.environment.image == "", "the version is the recipe's, and not the registry's"
 
 
 def test_without_a_registry_a_run_that_needs_an_image_is_refused(session: Session) -> None:

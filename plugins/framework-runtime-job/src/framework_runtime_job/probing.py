@@ -163,9 +163,18 @@ def imported(function: Function) -> dict[str, str]:
     """The distributions installed here that a function's code imports, with their versions."""
     modules = {name for path in _files(function) for name in _imports(path)} - sys.stdlib_module_names
     by_module = metadata.packages_distributions()
-    names = {name for module in modules for name in by_module.get(module, ())}
+    names = {name for module in modules for name in by_module.get(module) or _by_its_name(module)}
     ours = {name for name in names if _normal(name).startswith("framework-")}
     return {name: metadata.version(name) for name in names - ours}
+
+
+def _by_its_name(module: str) -> list[str]:
+    """The distribution that is called as its module: Python 3.10 knows no other of those without a top_level.txt."""
+    try:
+        metadata.version(module)
+    except metadata.PackageNotFoundError:
+        return []
+    return [module]
 
 
 def _files(function: Function) -> list[Path]:
