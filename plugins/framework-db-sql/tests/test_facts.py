@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from framework.conditions import parse
+from framework.databases import RunQuery
+from framework.testing.database_bed import run_document
+from framework_db_sql.database import SqlDatabase
 from framework_db_sql.facts import LONGEST, encode, facts_of, key_of
 
 NUMBERS = st.one_of(st.integers(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False))
@@ -78,3 +83,14 @@ def test_the_facts_of_a_run() -> None:
         "results.big": _bytes(2**53 + 1),
         "metrics.loss": _bytes(0.5),
     }
+
+
+def test_the_rest_of_a_long_text_fits_no_pattern_by_chance(tmp_path: Path) -> None:
+    database = SqlDatabase(f"sqlite://{tmp_path}/runs.db")
+    for letter in "Zb":
+        database.create_run(run_document(params={"text": letter * 700}))
+    found = database.runs(RunQuery(conditions=parse("params.text ~ *[0-9a]*")))
+    assert found == []
+    assert len(database.runs(RunQuery(conditions=parse("params.text ~ *b*")))) == 1
+    assert len(database.runs(RunQuery(conditions=parse(f"params.text = {'b' * 700}")))) == 1
+    database.close()

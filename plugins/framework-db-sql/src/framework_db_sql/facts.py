@@ -30,6 +30,7 @@ TEXT_TO: Final = b"4"
 LONGEST: Final = 500  # bytes of a key or value; PostgreSQL indexes no more than 2,700
 
 _EXACT: Final = 2**53
+_PRIVATE: Final = 0xE000  # where the characters begin that no text has a use for, and so no pattern names
 
 Fact = tuple[str, bytes]
 
@@ -103,5 +104,6 @@ def _cut(text: str) -> bytes:
     content = text.encode("utf-8", "replace").replace(b"\0", b"\xef\xbf\xbd")  # PostgreSQL has no NUL in text
     if len(content) <= LONGEST:
         return content
-    short = content[: LONGEST - 72].decode("utf-8", "ignore")  # no character is cut in two
-    return f"{short}\ufffd{hashlib.sha256(content).hexdigest()}".encode()
+    short = content[: LONGEST - 100].decode("utf-8", "ignore")  # no character is cut in two
+    digest = "".join(chr(_PRIVATE + byte) for byte in hashlib.sha256(content).digest())
+    return f"{short}\ufffd{digest}".encode()

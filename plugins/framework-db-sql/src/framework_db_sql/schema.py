@@ -55,6 +55,11 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
         "ALTER TABLE log ADD COLUMN marks {text}",
         "ALTER TABLE points ADD COLUMN marks {text}",
     ),
+    (  # of a text that is too long for a fact, the rest is told by characters that no pattern names
+        "DELETE FROM facts",
+        "DELETE FROM unsettled",
+        "INSERT INTO unsettled SELECT id, 1 FROM runs",
+    ),
 ]
 
 
