@@ -71,8 +71,11 @@ def session(tmp_path, monkeypatch):
     plugins = Plugins(["db-sql", "storage-file"])
     plugins.register(_Plugin(), "far")
     monkeypatch.setattr("framework.plugins.manager.Plugins._make", _made(Plugins._make))
-    yield Session(plugins=plugins)
+    session = Session(plugins=plugins)
+    yield session
     HANG.set()
+    if "database" in vars(session):
+        session.database.close()
 
 
 def _made(make):

@@ -64,7 +64,9 @@ def session(tmp_path, monkeypatch):
     plugins.register(_Plugin(), "queue")
     session = Session(plugins=plugins)
     monkeypatch.setitem(session._runtimes, "queue", QueueRuntime(None))
-    return session
+    yield session
+    if "database" in vars(session):
+        session.database.close()
 
 
 def submitted(session, *, pending, ago, kind="queue"):

@@ -47,7 +47,10 @@ def session(shared_home, monkeypatch):
     for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
-    return Session()
+    session = Session()
+    yield session
+    if "database" in vars(session):
+        session.database.close()
 
 
 @pytest.fixture
