@@ -107,3 +107,9 @@ def test_a_traceback_is_shown_only_for_debugging(capsys, monkeypatch):
         lines = said(error, [], capsys)[1]
     assert lines[0] == "Traceback (most recent call last):"
     assert "Error: deep" in lines
+
+
+def test_stray_bytes_of_a_command_line_are_no_bug(cli):
+    done = cli("db", "merge", "\udcff")
+    assert done.code == 2
+    assert "no UTF-8" in done.err

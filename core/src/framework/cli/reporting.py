@@ -27,6 +27,7 @@ from framework.errors import (
     PluginError,
     RunFailed,
     UnknownKind,
+    UsageError,
 )
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
@@ -92,6 +93,9 @@ def _report(error: BaseException, command: str) -> int:
         name = f": {error.filename}" if error.filename else ""
         _write(f"{error.strerror}{name}", "", "framework doctor")
         return 1
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        _write(f"{error.object!r} holds bytes that are no UTF-8", "Give it in UTF-8.", f"{command} --help")
+        return UsageError.exit_code
     kept = _keep(error)
     summary = traceback.format_exception_only(error)[-1].strip()
     click.echo(f"Error: this is a bug in framework: {_cut(summary)}", err=True)
