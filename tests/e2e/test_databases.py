@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +43,7 @@ REFUSED = {
     "merge a": "are one database",
     "merge a/framework.db a": "are one database",
     "merge other.db": "another program",
+    "merge newer.db": "is newer",
     "merge half.gz": "cut",
     "merge newer.gz": "version 9",
     "merge wrong.gz": "not as an export has it",
@@ -107,6 +109,10 @@ class TestCommands:
         assert framework("a", "db", "export", "a.gz").returncode == 0
         connection = sqlite3.connect(tmp_path / "other.db")
         connection.execute("CREATE TABLE theirs (x)")
+        connection.close()
+        shutil.copyfile(tmp_path / "a" / "framework.db", tmp_path / "newer.db")
+        connection = sqlite3.connect(tmp_path / "newer.db")
+        connection.execute("PRAGMA user_version = 99")
         connection.close()
         (tmp_path / "text.db").write_text("no database")
         (tmp_path / "half.gz").write_bytes((tmp_path / "a.gz").read_bytes()[:-30])
