@@ -38,6 +38,7 @@ def home(tmp_path: Path) -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_nothing_but_a_clear_refusal(name: str, home: None) -> None:
