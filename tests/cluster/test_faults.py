@@ -180,12 +180,12 @@ def test_a_client_that_is_killed_and_a_second_one_elsewhere(home, tmp_path):
         assert client.poll() is None, client.stderr.read()
     os.killpg(client.pid, signal.SIGKILL)
     client.communicate()
-    listed = json.loads(_cli(home, "runs", "list", "--json").communicate(timeout=60)[0])
+    listed = json.loads(_cli(home, "runs", "list", "--json").communicate(timeout=100)[0])
     uid = listed[0]["metadata"]["uid"]
     assert listed[0]["status"]["state"] == "running"
     out, err = _cli(home, "logs", "-f", uid, cwd=elsewhere).communicate(timeout=100)
     assert out.splitlines() == [f"line {number}" for number in range(60)], err
-    shown = json.loads(_cli(home, "runs", "show", uid, "--json").communicate(timeout=60)[0])
+    shown = json.loads(_cli(home, "runs", "show", uid, "--json").communicate(timeout=100)[0])
     assert shown["status"]["state"] == "completed"
     assert shown["status"]["results"] == {"return": 60}
 
@@ -200,10 +200,10 @@ def test_what_a_client_has_left_is_found(home, tmp_path, kubectl):
     (job,) = kubectl("get", "jobs", "-l", f"framework/run={uid}", "-o", "json")["items"]
     assert job["spec"]["ttlSecondsAfterFinished"] == 600
     name = job["metadata"]["name"]
-    kept = json.loads(_cli(home, "runs", "gc", "--kind", "job", "--json", "--dry-run").communicate(timeout=60)[0])
+    kept = json.loads(_cli(home, "runs", "gc", "--kind", "job", "--json", "--dry-run").communicate(timeout=100)[0])
     assert uid not in {each["run"] for each in kept}
     kubectl("patch", "job", name, "--type=json", "-p", '[{"op": "remove", "path": "/spec/ttlSecondsAfterFinished"}]')
-    out, err = _cli(home, "runs", "gc", "--kind", "job", "--yes", "--json").communicate(timeout=60)
+    out, err = _cli(home, "runs", "gc", "--kind", "job", "--yes", "--json").communicate(timeout=100)
     assert uid in {each["run"] for each in json.loads(out)}, err
     assert kubectl("get", "jobs", "-l", f"framework/run={uid}", "-o", "json")["items"] == []
 
@@ -211,14 +211,14 @@ def test_what_a_client_has_left_is_found(home, tmp_path, kubectl):
 def test_a_plan_is_valid_to_the_api_server(home, tmp_path, kubectl):
     (tmp_path / "job.py").write_text("def main(n: int = 1): return n")
     words = ["run", "job.py:main", "--kind", "job", "--dry-run", "--json", "--request", "cpu=100m", "--env", "A=b"]
-    out, err = _cli(home, *words, cwd=tmp_path).communicate(timeout=60)
+    out, err = _cli(home, *words, cwd=tmp_path).communicate(timeout=100)
     assert out, err
     said = kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(json.loads(out)["creates"]))
     assert said.count("created (server dry run)") == 3
 
 
 def _state(home, uid):
-    out, err = _cli(home, "runs", "show", "--json", uid).communicate(timeout=60)
+    out, err = _cli(home, "runs", "show", "--json", uid).communicate(timeout=100)
     assert out, err
     return json.loads(out)["status"]["state"]
 
@@ -226,23 +226,24 @@ def _state(home, uid):
 def test_a_cluster_that_is_away_is_said_once_and_keeps_nobody_waiting(home, tmp_path, monkeypatch):
     (tmp_path / "job.py").write_text(COUNT)
     words = ["run", "job.py:main", "--kind", "job", "--detach", "--json", "-p", "lines=3000"]
-    out, err = _cli(home, *words, cwd=tmp_path).communicate(timeout=60)
+    out, err = _cli(home, *words, cwd=tmp_path).communicate(timeout=100)
     assert out, err
     uid = json.loads(out)["metadata"]["uid"]
     config = Path(os.environ["KUBECONFIG"]).read_text()
     (tmp_path / "away").write_text(config.replace("127.0.0.1:6443", "127.0.0.1:9"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "away"))
-    out, err = _cli(home, "runs", "list", "--json").communicate(timeout=60)
+    out, err = _cli(home, "runs", "list", "--json").communicate(timeout=100)
     assert json.loads(out)[0]["status"]["state"] == "pending"
     assert err.count("could not be looked at") == 1
     monkeypatch.undo()
-    out, err = _cli(home, "abort", "--now", uid).communicate(timeout=60)
+    out, err = _cli(home, "abort", "--now", uid).communicate(timeout=100)
     assert uid in err
     deadline = time.monotonic() + 100
     while (state := _state(home, uid)) != "aborted":  # the command waits for a moment only
         assert time.monotonic() < deadline, state
 
 
+@pytest.mark.timeout(400)
 def test_what_is_too_large_for_a_secret_is_sent(home, tmp_path):
     """Code of some megabytes, a file and a folder of this machine, to a run that is followed and to one that is not."""
     folder = tmp_path / "code"
@@ -262,10 +263,10 @@ def test_what_is_too_large_for_a_secret_is_sent(home, tmp_path):
     words = ["run", ".", "--handler", "job.main", "--kind", "job", "--json"]
     inputs = ["-i", f"table={tmp_path / 'table.csv'}", "-i", f"images={tmp_path / 'images'}"]
     for how in ([], ["--detach"]):
-        out, err = _cli(home, *words, *inputs, *how, cwd=folder).communicate(timeout=100)
+        out, err = _cli(home, *words, *inputs, *how, cwd=folder).communicate(timeout=180)
         assert out, err
         uid = json.loads(out)["metadata"]["uid"]
-        _cli(home, "logs", "-f", uid).communicate(timeout=100)
+        _cli(home, "logs", "-f", uid).communicate(timeout=180)
         shown = json.loads(_cli(home, "runs", "show", uid, "--json").communicate(timeout=60)[0])
         assert shown["status"].get("results") == {"return": [3 << 20, "a,b\n", ["1.png", "2.png"]]}, shown["status"]
 

@@ -40,7 +40,7 @@ class TestJob(RuntimeSuite):
 
     def pid_here(self, live, number):
         """On this machine, where the test bed's nodes are: the number that the run knows is its container's."""
-        return next(pid for pid in _processes(live.submission.uid) if _numbers(pid)[-1] == number)
+        return next(pid for pid in _processes(live.submission.uid) if _numbers(pid)[-1:] == [number])
 
 
 def _processes(uid):
@@ -58,5 +58,8 @@ def _processes(uid):
 
 def _numbers(pid):
     """The pids of a process in each of its namespaces, the outermost first: NSpid of proc(5)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:  # it has just ended
+        return []
     return [int(word) for line in lines if line.startswith("NSpid:") for word in line.split()[1:]]

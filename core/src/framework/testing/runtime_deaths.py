@@ -144,8 +144,9 @@ class DeathsSuite(RuntimeCase):
         assert live.submission.uid not in {record["metadata"]["uid"] for record, _ in live.runtime.uncollected()}
 
     def test_a_stopped_supervisor_is_alive(self, start: Start) -> None:
-        """A suspended machine is not a dead one."""
-        live = start(_STEPS, params={"steps": 5})
+        """A suspended machine is not a dead one; when it goes on, it listens."""
+        self.needs("abort")
+        live = start(_STEPS, params={"steps": 10_000})
         supervisor = self.pid_of_supervisor(live)
         os.kill(supervisor, signal.SIGSTOP)
         try:
@@ -153,11 +154,13 @@ class DeathsSuite(RuntimeCase):
             assert live.runtime.observe(live.handle).alive is True
         finally:
             os.kill(supervisor, signal.SIGCONT)
-        assert live.finish().state == "completed"
+        live.runtime.cancel(live.handle, 5)
+        assert live.finish().state == "aborted"
 
     def test_a_jump_of_the_clock_kills_nobody(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         """A year forward or back, on either clock of the observer."""
-        live = start(_STEPS, params={"steps": 5})
+        self.needs("abort")
+        live = start(_STEPS, params={"steps": 10_000})
         self.pid_of_handler(live)
         year = 365 * 86_400
         for clock in ("time", "monotonic"):
@@ -166,7 +169,8 @@ class DeathsSuite(RuntimeCase):
                 with monkeypatch.context() as patch:
                     patch.setattr(time, clock, lambda real=real, jump=jump: real() + jump)
                     assert live.runtime.observe(live.handle).alive is True
-        assert live.finish().state == "completed"
+        live.runtime.cancel(live.handle, 5)
+        assert live.finish().state == "aborted"
 
     def test_an_ended_run_is_not_alive_and_suggests_no_other_end(self, run: Run, runtime: Runtime) -> None:
         """The run's own word stands."""
