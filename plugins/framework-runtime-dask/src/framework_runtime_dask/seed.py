@@ -187,8 +187,8 @@ class Bundle(WorkerPlugin):
             slots = self.idle.pop(topic, [])
             self.maps.pop(topic, None)
             self.aborted.pop(topic, None)
-        for slot in slots:
-            slot.close()
+        for slot in slots:  # each takes a moment, and this is the worker's event loop
+            threading.Thread(target=slot.close, daemon=True).start()
 
 
 class Slot:
