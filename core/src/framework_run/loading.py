@@ -52,6 +52,7 @@ def prepare_path(folder: str) -> None:
     Args:
         folder: Where the user's code lies.
     """
+    sys.dont_write_bytecode = True  # it is told apart by seconds and size: code changed at once would run as it was
     own = [facade()] if _is_installed() else [_ROOT, facade()]
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     given = [os.path.abspath(entry) for entry in entries if entry]  # noqa: PTH100

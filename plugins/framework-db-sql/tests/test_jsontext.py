@@ -16,7 +16,7 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=20)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(-(2**64) + 1, 2**64 - 1),
+    st.integers(-(2**53) + 1, 2**53 - 1),
     st.floats(allow_nan=False, allow_infinity=False),
     TEXTS,
 )
