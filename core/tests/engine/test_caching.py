@@ -18,6 +18,7 @@ from framework.models.function import Cache
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a source that changes within a second is read anew
     for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
