@@ -10,7 +10,7 @@ from attrs import evolve
 
 from framework.api.runs import TrackedRun
 from framework.engine.request import RunRequest
-from framework.errors import CapabilityMissing
+from framework.errors import CapabilityMissing, UsageError
 
 if TYPE_CHECKING:
     from framework.engine.plan import Planned
@@ -46,6 +46,7 @@ class RunnableFunction:
         self,
         params: dict[str, Any] | None = None,
         *,
+        args: Sequence[str] = (),
         inputs: dict[str, str] | None = None,
         returns: Sequence[str] = (),
         name: str = "",
@@ -65,6 +66,7 @@ class RunnableFunction:
 
         Args:
             params: Values by parameter name.
+            args: What a script or a command is given, such as ``["--epochs", "3"]``.
             inputs: Paths or URIs by parameter name.
             returns: What returned values are called, such as ``model`` or ``model:pickle``.
             name: The run's name; the function's unless told.
@@ -85,10 +87,17 @@ class RunnableFunction:
 
         Raises:
             ParameterError: The parameters do not bind to the signature.
+            SourceError: There are arguments, and it is a function, which takes none.
             CapabilityMissing: It has limits of time and is to run inline.
+            UsageError: It is to run inline, or under the debugger, and is no live function.
             RunFailed: It ended and is not completed.
         """
         here = (self._request.function is not None and not kind) if inline is None else inline
+        if (here or pdb) and self._request.function is None:
+            raise UsageError(
+                "only a function of this process runs in it, and this is one of a file",
+                advice="Import it and give the function itself: fw.function(module.name).",
+            )
         if here and timeouts:
             raise CapabilityMissing(
                 "an inline run has no limits of time: nothing stands outside of this process to end it",
@@ -97,6 +106,7 @@ class RunnableFunction:
         request = evolve(
             self._request,
             params=params or {},
+            command=[*self._request.command, *_words(args)],
             inputs=inputs or {},
             returns=list(returns),
             name=name,
@@ -199,12 +209,20 @@ class RunnableFunction:
         from framework.engine.plan import plan, replan
         from framework.engine.stored import keep_function
 
-        if self._base is not None and self._base[0] is session and self._base[1].request.project == request.project:
-            return replan(session, self._base[1], request)
+        base = self._base
+        known = base is not None and base[0] is session and base[1].request.project == request.project
+        if base is not None and known and not request.command:  # a function refuses arguments when it is planned
+            return replan(session, base[1], request)
         planned = plan(session, request)
         keep_function(session, planned)
         self._base = (session, planned)
         return planned
+
+
+def _words(args: Sequence[str]) -> list[str]:
+    if isinstance(args, str) or not all(isinstance(word, str) for word in args):
+        raise UsageError(f"the words {args!r} are no list of texts", advice='Write them as ["--epochs", "3"].')
+    return list(args)
 
 
 def _policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -239,7 +257,7 @@ def _apart(request: RunRequest, *, watch: bool, check: bool) -> TrackedRun:
 @overload
 def function(target: Callable[P, R_co], /) -> Decorated[P, R_co]: ...
 @overload
-def function(target: str | os.PathLike[str], /, **options: Any) -> RunnableFunction: ...
+def function(target: str | os.PathLike[str] | list[str], /, **options: Any) -> RunnableFunction: ...
 @overload
 def function(
     *, name: str = "", project: str = "", cache: bool | Mapping[str, float] | None = None, **spec: Any
@@ -257,7 +275,8 @@ def function(
     """A decorator, or what a file, a folder or a URI can be run by.
 
     Args:
-        target: A function, ``file.py:handler``, a folder, or ``db://project/name``.
+        target: A function, ``file.py:handler``, a script, a folder, ``db://project/name``, or a list of the words of a
+            command.
         name: What its runs are called.
         project: The project of its runs.
         kind: The kind of runtime of its runs.
@@ -273,6 +292,8 @@ def function(
     if cache is not None:
         spec["cache"] = _caching(cache)
     request = RunRequest(name=name, project=project, kind=kind, overrides=spec)
+    if isinstance(target, list):
+        return RunnableFunction(evolve(request, command=_words(target)))
     if not callable(target):
         return RunnableFunction(evolve(request, target=os.fspath(target)))
     runnable = RunnableFunction(evolve(request, function=target))

@@ -198,7 +198,7 @@ def _load(session: Session, request: RunRequest) -> Loaded:
 
         return load_stored(session, request.target).take(request.command)
     if request.function is not None:
-        return sources.from_callable(request.function, inline=request.inline)
+        return sources.from_callable(request.function, inline=request.inline).take(request.command)
     if request.target:
         words = request.command or None
         return sources.from_path(request.target, handler=request.handler or None, command_args=words)

@@ -45,7 +45,7 @@ class Loaded:
         if self.args and not self.function.spec.code.command:
             raise SourceError(
                 f"the function {self.function.spec.code.handler!r} takes no arguments such as {self.args[0]!r}",
-                advice="Give parameters: -p name=value",
+                advice='Give parameters: -p name=value (params={"name": value}).',
             )
         return self
 
