@@ -10,6 +10,7 @@ of an artifact may be several of them, divided by ``/``. A digest may be shorten
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import fields, frozen
@@ -31,7 +32,7 @@ _MARKS = {"tag": ":", "version": ":", "digest": "@", "iteration": "#"}
 
 
 @frozen(kw_only=True)
-class Uri:
+class Uri(ABC):
     """What all URIs share: ``scheme``, and their ``form`` as people write it."""
 
     scheme: ClassVar[str]
@@ -62,9 +63,9 @@ class Uri:
             raise UriError(f"{text!r}: {error.message}", advice=error.advice) from None
 
     @classmethod
+    @abstractmethod
     def _split(cls, rest: str) -> dict[str, str]:
         """The parts of what is behind the scheme, unchecked."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         parts: dict[str, str] = {field.name: getattr(self, field.name) for field in fields(type(self))}

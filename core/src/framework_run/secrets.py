@@ -8,6 +8,7 @@ a word of the command.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,12 +18,13 @@ from framework_run.errors import RunSideError, SecretError
 GIVEN: Final = "framework_run.secrets:Given"
 
 
-class Store:
+class Store(ABC):
     """Where secrets are kept. A plugin's store is a subclass in its ``runside``.
 
     It is made with the options of the reference.
     """
 
+    @abstractmethod
     def get(self, key: str) -> str:
         """The value of a secret.
 
@@ -32,7 +34,6 @@ class Store:
         Raises:
             SecretError: There is none of this key, or the store cannot be reached; the message names no value.
         """
-        raise NotImplementedError
 
 
 class EnvironmentStore(Store):

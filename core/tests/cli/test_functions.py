@@ -68,11 +68,13 @@ def test_history_lists_the_latest_first_and_counts_runs(cli, versions, add_run):
 def test_diff_names_files_and_fields(cli, versions):
     first, second = (f"train@{version}" for version in versions)
     done = cli("function", "diff", first, second)
-    rows = {line.split()[0]: line.split()[1:] for line in done.out.splitlines()[1:]}
-    assert rows == {"code.files.train.py": ["a" * 12, "b" * 12], "environment.image": ["-", "python:3.12"]}
+    rows = [line.split() for line in done.out.splitlines()[1:]]
+    assert rows == [["code", "train.py", "a" * 12, "b" * 12], ["spec", "environment.image", "-", "python:3.12"]]
     document = json.loads(cli("function", "diff", first, f"@{versions[1]}", "--json").out)
-    assert (document["from"], document["to"]) == tuple(versions)
-    assert {"field": "environment.image", "from": None, "to": "python:3.12"} in document["changes"]
+    assert (document["from"]["version"], document["to"]["version"]) == tuple(versions)
+    image = {"section": "spec", "field": "environment.image", "from": None, "to": "python:3.12"}
+    assert image in document["changes"]
+    assert document == json.loads(cli("diff", first, second, "--json").out)
 
 
 def test_the_same_version_has_no_difference(cli, versions):

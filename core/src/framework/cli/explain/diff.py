@@ -34,6 +34,19 @@ def diff(a: str, b: str, code: bool, project: str | None, as_json: bool) -> None
     """
     session = collected()
     one, other = alike(session, subject(session, a, project), subject(session, b, project))
+    report(session, one, other, code=code, as_json=as_json)
+
+
+def report(session: Session, one: Subject, other: Subject, *, code: bool, as_json: bool) -> None:
+    """Write what differs between two things that can be compared.
+
+    Args:
+        session: Where they are.
+        one: A run or a version.
+        other: Another of its kind.
+        code: Whether the lines of the code are printed.
+        as_json: Whether it is one JSON document, which has them anyway.
+    """
     changes, notes = changes_of(session, one, other)
     if as_json:
         write_json(
