@@ -159,14 +159,8 @@ def test_a_function_that_is_not_kept(cli, add_run):
     assert "there is no function" in done.err
 
 
-def test_a_map_is_repeated_by_its_items(cli, add_run):
+def test_a_map_without_a_list_of_its_items_is_refused(cli, add_run):
     spec = {"function": "db://default/f@sha256:" + "a" * 64, "map": {"items": 3, "parallelism": 2}}
     done = cli("replay", add_run(spec=spec, end={"state": "completed"}))
     assert done.code == 2
-    assert "is a map, of which each item is a run of its own" in done.err
-
-
-def test_items_of_a_map_are_not_reused(tool):
-    (tool.top / "items.jsonl").write_text('{"depth": 1}\n')
-    done = tool("run", "job.py:train", "--map", "items.jsonl", "--cache", code=2)
-    assert "the items of a map are not reused" in done.stderr
+    assert "the parameters of the items of the map" in done.err

@@ -14,8 +14,10 @@ import pytest
 CODE = """
 import pathlib, time
 
-def square(n: int, base: int = 0, pause: float = 0.0, gate: str = ""):
+def square(n: int, base: int = 0, gate: str = "", name: str = ""):
     print("number", n)
+    if name:
+        return len(name)
     if gate:
         pathlib.Path(gate, str(n)).touch()
         while not pathlib.Path(gate, "open").exists():
@@ -62,7 +64,8 @@ def test_each_line_is_a_run_of_its_own(framework):
     assert code == 0, err
     run = json.loads(out)
     assert run["status"]["results"] == {"completed": 3, "failed": 0}
-    assert run["spec"]["map"] == {"items": 3, "parallelism": 2}
+    told = run["spec"]["map"]
+    assert (told["items"], told["parallelism"]) == (3, 2)
     assert run["status"]["progress"]["done"] == 3
     children = json.loads(framework("runs", "list", "--parent", run["metadata"]["uid"], "--json")[1])
     found = {child["spec"]["iteration"]: child["status"]["results"]["return"] for child in children}
@@ -144,6 +147,61 @@ def test_what_a_dead_client_had_started_is_collected_and_the_rest_is_said(framew
     children = _children(framework, run)
     assert {child["status"]["state"] for child in children} == {"completed"}
     assert run["status"]["results"]["completed"] == len(children)
+    uids = {child["spec"]["iteration"]: child["metadata"]["uid"] for child in children}
+
+    code, out, err = framework("replay", run["metadata"]["uid"], "--json")  # those that have not run, too
+    assert code == 0, err
+    again = json.loads(out)
+    assert again["spec"]["replays"] == run["metadata"]["uid"]
+    assert again["status"]["results"] == {"completed": 6, "failed": 0}
+    assert again["spec"]["map"] == run["spec"]["map"]
+    repeated = {child["spec"]["iteration"]: child["spec"]["replays"] for child in _children(framework, again)}
+    assert {number: uid for number, uid in repeated.items() if uid} == uids
+    assert len(repeated) == 6
+    assert f"The same came out of {len(uids)} items as in the map" in err
+
+
+def test_items_that_have_been_run_before_are_reused(framework):
+    code, out, err = framework("run", "job.py:square", "--cache", "--json", "-p", "n=2")
+    first = json.loads(out)["metadata"]["uid"]
+    words = ("run", "job.py:square", "--map", "-", "--cache")
+    code, out, err = framework(*words, "--json", stdin=lines({"n": 2}, {"n": 3}))
+    assert code == 0, err
+    run = json.loads(out)
+    assert run["status"]["results"] == {"completed": 2, "failed": 0, "reused": 1}
+    assert run["status"]["progress"]["text"] == "1 reused"
+    children = {child["spec"]["iteration"]: child for child in _children(framework, run)}
+    assert {number: child["status"]["results"]["return"] for number, child in children.items()} == {1: 4, 2: 9}
+    assert (children[1]["status"]["cached_from"], children[2]["status"]["cached_from"]) == (first, "")
+    assert "no completed run of the same key" in children[2]["spec"]["cache"]["miss"]
+    code, out, err = framework(*words, stdin=lines({"n": 2}, {"n": 3}))
+    assert (code, out, "reused=2" in err) == (0, "", True), err
+    shown = framework("runs", "show", _latest(framework)["metadata"]["uid"])[1]
+    assert shown.count("completed  reused") == 2
+    code, out, _ = framework("run", "job.py:square", "--map", "-", "--no-cache", "--json", stdin=lines({"n": 2}))
+    assert json.loads(out)["status"]["results"] == {"completed": 1, "failed": 0}
+
+
+def test_a_replay_of_a_map_says_which_items_gave_something_else(framework, tmp_path):
+    gate = str(tmp_path)
+    (tmp_path / "open").touch()
+    (tmp_path / "secret").write_text("hunter2-the-canary")
+    words = ("run", "job.py:square", "--map", "-", "--retry", "1", "--retry-backoff", "0", "--retry-on", "UserError")
+    words = (*words, "--secret", "WORD=file:" + str(tmp_path / "secret"), "--json")
+    items = ({"n": 1, "gate": gate}, {"n": 2, "name": "hunter2-the-canary"})
+    code, out, err = framework(*words, stdin=lines(*items))
+    assert code == 0, err
+    run = json.loads(out)
+    assert run["spec"]["map"]["retry"]["attempts"] == 2
+    assert framework("replay", run["metadata"]["uid"], "--pdb")[0] == 2
+    (tmp_path / "secret").write_text("quite-another-canary")
+    code, _, err = framework("replay", run["metadata"]["uid"])
+    assert code == 0, err
+    assert "Something else came out of 1 of 2 items" in err
+    assert "item 2: framework diff" in err
+    other = next(each for each in _children(framework, _latest(framework)) if each["spec"]["iteration"] == 2)
+    assert other["spec"]["params"]["name"] == "{secret:WORD}"
+    assert other["spec"]["retry"]["attempts"] == 2
 
 
 def _begun(framework, folder, items):

@@ -100,6 +100,19 @@ def test_each_item_keeps_its_own_records(session, mapped):
     assert list(session.runtime("dask").uncollected()) == []
 
 
+def test_items_that_were_run_before_are_not_sent(session, mapped):
+    cached = {"cache": {"enabled": True}}
+    mapped([{"n": n} for n in (3, 4)], **cached)
+    run = mapped([{"n": n} for n in (2, 3, 4, 5)], **cached)
+    assert run["status"]["results"] == {"completed": 4, "failed": 0, "reused": 2}
+    found = items_of(session, run)
+    assert [item["status"]["results"]["return"] for item in found] == [4, 9, 16, 25]
+    assert [bool(item["status"].get("cached_from")) for item in found] == [False, True, True, False]
+    run = mapped([{"n": n} for n in (5, 2)], **cached)  # nothing is sent at all
+    assert run["status"]["results"] == {"completed": 2, "failed": 0, "reused": 2}
+    assert list(session.runtime("dask").uncollected()) == []
+
+
 def test_an_item_that_dies_takes_no_other_with_it(session, mapped):
     items = [{"n": n, "how": how} for n, how in enumerate(["", "raise", "exit", "crash", "sleep", ""])]
     run = mapped(items, timeouts={"run": 3.0})

@@ -136,6 +136,7 @@ class RunnableFunction:
         kind: str = "",
         retry: int | Mapping[str, Any] | None = None,
         timeouts: Mapping[str, float] | None = None,
+        cache: bool | Mapping[str, float] | None = None,
         watch: bool = True,
         check: bool = True,
         notify: Sequence[str | Mapping[str, Any]] = (),
@@ -154,6 +155,7 @@ class RunnableFunction:
             kind: The kind of runtime.
             retry: How often an item is repeated when it fails, as of `run`.
             timeouts: Limits in seconds of each item, as of `run`.
+            cache: Whether an item may reuse an identical run, as of `run`.
             watch: Whether to wait for the end.
             check: Whether it raises when an item is not completed.
             notify: Who is told of the end of the whole, as of `run`.
@@ -179,6 +181,7 @@ class RunnableFunction:
             kind=kind or self._request.kind,
             retry=_policy(retry),
             timeouts=dict(timeouts or {}),
+            cache={} if cache is None else _caching(cache),
             notifications=list(notify),
         )
         session = current()

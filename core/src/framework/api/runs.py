@@ -172,15 +172,12 @@ class TrackedRun:
         """
         import warnings
 
-        from framework.engine.execute import execute
-        from framework.engine.plan import plan
-        from framework.engine.replaying import prepare
+        from framework.engine.replaying import execute_again, prepare
 
         again = prepare(self._session, self._document, kind=kind, inputs=inputs, here=here)
         for text in again.notes:
             warnings.warn(f"not as it was: {text}", stacklevel=2)
-        document = execute(self._session, plan(self._session, again.request), watch=watch)
-        run = TrackedRun(self._session, document)
+        run = TrackedRun(self._session, execute_again(self._session, again, watch=watch))
         return run.check() if check and watch else run
 
     def abort(self, grace: float | None = None) -> None:

@@ -42,9 +42,14 @@ def policy(cache: bool | Mapping[str, Any]) -> dict[str, Any]:
     return {"enabled": found.enabled, **({} if found.ttl is None else {"ttl": found.ttl})}
 
 
+def is_on(request: RunRequest, function: Function) -> bool:
+    """Whether a run may reuse another."""
+    return bool(request.cache.get("enabled", function.spec.cache.enabled))
+
+
 def note_key(run: Document, request: RunRequest, function: Function) -> None:
     """Note in a run's document by which key it can be reused, where caching is on."""
-    if not request.cache.get("enabled", function.spec.cache.enabled) or request.pdb:
+    if not is_on(request, function) or request.pdb:
         return
     from framework.documents.canonical import digest
 
@@ -94,16 +99,27 @@ def reuse(session: Session, planned: Planned) -> Document | None:
 
     Then the run's document says why.
     """
-    cache = planned.run["spec"].get("cache")
+    return reuse_for(session, planned.run, planned)
+
+
+def reuse_for(session: Session, run: Document, planned: Planned) -> Document | None:
+    """As `reuse`, for an item of a map.
+
+    Args:
+        session: Where runs are recorded.
+        run: The item's document.
+        planned: The plan of an item of the map.
+    """
+    cache = run["spec"].get("cache")
     if cache is None or "key" not in cache:
         return None
     ttl = planned.request.cache.get("ttl", planned.function.spec.cache.ttl)
     misses = []
-    for found in _completed(session, planned.run, cache["key"]):
+    for found in _completed(session, run, cache["key"]):
         if why := _unusable(session, found, ttl):
             misses.append(why)
         else:
-            return _recorded(session, planned, found)
+            return _recorded(session, run, found)
     cache["miss"] = misses[0] if misses else "no completed run of the same key is recorded"
     return None
 
@@ -134,11 +150,10 @@ def _unusable(session: Session, found: Document, ttl: float | None) -> str:
     return ""
 
 
-def _recorded(session: Session, planned: Planned, found: Document) -> Document:
+def _recorded(session: Session, run: Document, found: Document) -> Document:
     from framework.engine.inline import handle
     from framework.engine.notifications import tell
 
-    run = planned.run
     run["spec"]["cache"] = {"reused": run["spec"]["cache"]["key"]}
     session.database.create_run(run, handle=handle(session.home))
     events = list(_events(session, run, found))

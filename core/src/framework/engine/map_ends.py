@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from framework.databases import Document, RunQuery
+from framework.databases import Condition, Document, RunQuery
 from framework.models.causes import ENDED
 from framework_run import ends
 from framework_run.events import EVENT_VERSION, Event
@@ -25,15 +25,23 @@ def said(run: Document, kind: str, data: dict[str, Any]) -> Event:
     return {**base, "time": time.time(), "kind": kind, "data": data}
 
 
-def progress(run: Document, done: int, failed: int) -> Event:
-    """How many items have ended, and how many of them not well."""
-    text = f"{failed:,} failed" if failed else ""
+def progress(run: Document, done: int, failed: int, reused: int = 0) -> Event:
+    """How many items have ended, how many of them not well, and how many have reused another run."""
+    text = ", ".join(f"{number:,} {what}" for number, what in ((failed, "failed"), (reused, "reused")) if number)
     return said(run, "progress", {"done": done, "total": run["spec"]["map"]["items"], "unit": "items", "text": text})
 
 
 def count(database: Database, run: Document, *states: str) -> int:
     """How many items are in one of these states."""
     return database.count_runs(RunQuery(parent=run["metadata"]["uid"], states=states))
+
+
+def reused(database: Database, run: Document) -> int:
+    """How many items have reused another run."""
+    if not run["spec"]["map"].get("cache"):
+        return 0
+    has_reused = Condition(field="cache.reused", operator="~", value="*")
+    return database.count_runs(RunQuery(parent=run["metadata"]["uid"], conditions=(has_reused,)))
 
 
 def conclude(database: Database, run: Document, *, aborted: bool = False, why_missing: str = "") -> Document:
@@ -48,18 +56,17 @@ def conclude(database: Database, run: Document, *, aborted: bool = False, why_mi
     Returns:
         The document afterwards.
     """
-    total = run["spec"]["map"]["items"]
     completed = count(database, run, "completed")
     ended = count(database, run, *ENDED)
     failed = ended - completed
+    taken = reused(database, run)
+    results = {"completed": completed, "failed": failed, **({"reused": taken} if "cache" in run["spec"]["map"] else {})}
     end = _end(database, run, completed, ended, aborted=aborted, why_missing=why_missing)
     events = [
-        said(run, "result", {"values": {"completed": completed, "failed": failed}}),
-        progress(run, ended, failed),
+        said(run, "result", {"values": results}),
+        progress(run, ended, failed, taken),
         said(run, "end", {"exit_code": None, "signal": None, "traceback": "", "peak": None, **end}),
     ]
-    if total == ended and not failed:
-        events[1]["data"]["text"] = ""
     return database.apply(run["metadata"]["uid"], events, durable=True)
 
 

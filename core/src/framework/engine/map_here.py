@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
 from framework.engine import inline
+from framework.engine.caching import reuse_for
 from framework.engine.execute import Follower, see_through
 from framework.engine.map_ends import OPEN, conclude, progress, said
 from framework.engine.retrying import start_due
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from framework.databases import ActiveRun, Document
     from framework.engine.mapping import OnEvent, PlannedMap
     from framework.engine.session import Session
-    from framework.runtimes import Handle
+    from framework.runtimes import Handle, Submission
 
 _LOOK: Final = 0.1  # seconds between two looks at requests to end
 _SAY: Final = 0.5  # seconds between two records of the progress
@@ -49,7 +50,7 @@ class MapHere:
         self._failure: BaseException | None = None
         self._stop = False
         self._asked = 0  # how often it was asked to end
-        self._done = self._failed = 0
+        self._done = self._failed = self._reused = 0
 
     def run(self) -> Document:
         """Run every item; returns the document of the ended map."""
@@ -66,7 +67,7 @@ class MapHere:
         if self._failure is not None:
             raise self._failure
         document = conclude(self._session.database, run, aborted=bool(self._asked))
-        self._report(progress(run, self._done, self._failed))
+        self._report(self._progress_event())
         return document
 
     def _width(self) -> int:
@@ -114,22 +115,26 @@ class MapHere:
 
     def _item(self, index: int) -> None:
         submission = self._planned.items[index]
-        record = submission.document["record"]
-        try:
-            handle = self._runtime.submit(submission)
-        except FrameworkError as error:
-            document = self._refused(record, error)
-        else:
-            self._session.database.create_run(record, handle=handle)
-            with self._lock:
-                self._running.add(submission.uid)
-            if self._stop:  # it was asked to end while this was on its way
-                self._session.cancel(submission.uid, _GRACE)
-            document = see_through(self._session, submission.uid, handle, self._report)
+        reused = reuse_for(self._session, submission.document["record"], self._planned.base)
+        document = reused or self._seen_through(submission)
         with self._lock:
             self._running.discard(submission.uid)
             self._done += 1
             self._failed += document["status"]["state"] != "completed"
+            self._reused += reused is not None
+
+    def _seen_through(self, submission: Submission) -> Document:
+        record = submission.document["record"]
+        try:
+            handle = self._runtime.submit(submission)
+        except FrameworkError as error:
+            return self._refused(record, error)
+        self._session.database.create_run(record, handle=handle)
+        with self._lock:
+            self._running.add(submission.uid)
+        if self._stop:  # it was asked to end while this was on its way
+            self._session.cancel(submission.uid, _GRACE)
+        return see_through(self._session, submission.uid, handle, self._report)
 
     def _refused(self, record: Document, error: FrameworkError) -> Document:
         """An item that could not be started has a run that says so."""
@@ -138,8 +143,11 @@ class MapHere:
         end = {**ends.backend(error.message, advice=error.advice), "retryable": False}
         return self._session.database.apply(uid, [observed_end({"uid": uid}, end)])
 
+    def _progress_event(self) -> dict[str, Any]:
+        return progress(self._planned.run, self._done, self._failed, self._reused)
+
     def _progress(self) -> None:
-        event = progress(self._planned.run, self._done, self._failed)
+        event = self._progress_event()
         self._session.database.apply(self._planned.uid, [event])
         self._report(event)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
 from framework.engine import inline
-from framework.engine.map_ends import OPEN, conclude, count, progress, said
+from framework.engine.caching import reuse_for
+from framework.engine.map_ends import OPEN, conclude, count, progress, reused, said
+from framework.engine.notifications import tell
 from framework.models.causes import ENDED
 from framework_run.events import Event, observed_end
 
@@ -21,22 +23,30 @@ _SAY: Final = 0.5  # seconds between two records of progress and cursor
 _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 
 
-def start(session: Session, planned: PlannedMap) -> Handle:
-    """Record a map with its items, and start it.
+def start(session: Session, planned: PlannedMap) -> Handle | None:
+    """Record a map with its items, and start it: those of its items that reuse no other run.
 
     Until it is started its handle is that of a map whose items this process starts: if that dies before, they have not
     run, and whoever looks next says so.
 
+    Returns:
+        Its handle; None where every item has reused another run, and the map has ended with that.
+
     Raises:
         BackendError: It was not started; nothing is recorded.
     """
-    run = planned.run
+    run, places = planned.run, []
     here = {**inline.handle(session.home), "kind": "map", "of": planned.base.function.kind}
     session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=here)
     try:
         for records in planned.items.records():
-            session.database.create_runs(records)
-        handle = session.runtime(planned.base.function.kind).map(planned.items, planned.parallelism)
+            waiting = [record for record in records if reuse_for(session, record, planned.base) is None]
+            session.database.create_runs(waiting)
+            places += [record["spec"]["iteration"] - 1 for record in waiting]
+        if not places:
+            tell(session, conclude(session.database, run))
+            return None
+        handle = session.runtime(planned.base.function.kind).map(planned.items.only(places), planned.parallelism)
     except BaseException:
         session.database.delete_runs([planned.uid])
         raise
@@ -145,7 +155,8 @@ class MapFollower:
     def _progress(self, cursor: Cursor) -> None:
         """Record how far it is, with the cursor."""
         ended = count(self._database, self._run, *ENDED)
-        event = progress(self._run, ended, ended - count(self._database, self._run, "completed"))
+        failed = ended - count(self._database, self._run, "completed")
+        event = progress(self._run, ended, failed, reused(self._database, self._run))
         events = [event]
         if not self._said_at:
             events.insert(0, said(self._run, "state", {"state": "running"}))

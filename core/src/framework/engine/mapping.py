@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from attrs import define, evolve
 
 from framework.databases import Document
+from framework.engine.caching import is_on, note_key
 from framework.engine.notifications import tell
 from framework.engine.plan import Planned, check_params, plan, run_document
 from framework.engine.request import RunRequest
 from framework.errors import CapabilityMissing, ParameterError, UsageError
 from framework.runtimes import Submission
 from framework_run.events import Event
+from framework_run.numbers import decode, encode
 from framework_run.uid import new_uid
 
 if TYPE_CHECKING:
@@ -34,12 +39,14 @@ class PlannedMap:
         run: The document of the run that maps.
         base: The plan of its first item.
         items: The items' submissions and documents.
+        listing: Their parameters, as the database keeps them.
         parallelism: How many run at once, at most; 0 for as many as there is room for.
     """
 
     run: Document
     base: Planned
     items: Items
+    listing: bytes
     parallelism: int
 
     @property
@@ -55,17 +62,22 @@ class Items(Sequence[Submission]):
         base: The plan of the first.
         parent: The uid of the run that maps.
         params: The parameters of each, those that all have in common included.
+        replays: The uids of the runs that they repeat, by their numbers.
     """
 
-    def __init__(self, base: Planned, parent: str, params: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, base: Planned, parent: str, params: Sequence[Mapping[str, Any]], replays: Mapping[int, str]
+    ) -> None:
         self._base = base
         self._parent = parent
         self._params = params
+        self._replays = replays
         self._uids = [new_uid() for _ in params]
         self._created = time.time()
+        self._places: Sequence[int] = range(len(params))
 
     def __len__(self) -> int:
-        return len(self._params)
+        return len(self._places)
 
     @overload
     def __getitem__(self, index: int) -> Submission: ...
@@ -75,7 +87,7 @@ class Items(Sequence[Submission]):
         """The submission of an item, or those of some."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
-        record = self.record(index)
+        record = self.record(self._places[index])
         document = self._base.submission.document
         document = {
             **document,
@@ -85,14 +97,26 @@ class Items(Sequence[Submission]):
         }
         return Submission(document=document, function=self._base.function, archive=self._base.submission.archive)
 
+    def only(self, places: Sequence[int]) -> Items:
+        """Those at some places, in this order."""
+        some = copy(self)
+        some._places = places  # noqa: SLF001  its own
+        return some
+
     def record(self, index: int) -> Document:
         """The document of an item's run as it begins."""
-        request = evolve(self._base.request, params=dict(self._params[index]), parent=self._parent)
+        request = evolve(
+            self._base.request,
+            params=dict(self._params[index]),
+            parent=self._parent,
+            replays=self._replays.get(index + 1, ""),
+        )
         run = run_document(request, self._base.function, self._base.capture, self._base.guard)
         run["metadata"]["uid"] = self._uids[index]
         run["spec"]["iteration"] = index + 1
         if "input_contents" in self._base.run["spec"]:
             run["spec"]["input_contents"] = self._base.run["spec"]["input_contents"]
+        note_key(run, request, self._base.function)
         run["status"] = {"state": "pending", "created": self._created + index * _MICROSECOND}
         return run
 
@@ -102,12 +126,30 @@ class Items(Sequence[Submission]):
 
     def records(self) -> Iterator[list[Document]]:
         """The documents of all, some hundred at a time."""
-        for first in range(0, len(self), _BATCH):
-            yield [self.record(index) for index in range(first, min(first + _BATCH, len(self)))]
+        for first in range(0, len(self._params), _BATCH):
+            yield [self.record(index) for index in range(first, min(first + _BATCH, len(self._params)))]
+
+    def listing(self) -> bytes:
+        """The parameters of all as they are recorded, a line of JSON each: by it the map can be replayed."""
+        guarded = self._base.guard is not None
+        recorded = (
+            self.record(index)["spec"]["params"] if guarded else encode(dict(params))
+            for index, params in enumerate(self._params)
+        )
+        return "".join(f"{json.dumps(params, separators=(',', ':'))}\n" for params in recorded).encode("ascii")
+
+
+def listed(content: bytes) -> list[dict[str, Any]]:
+    """The parameters of a map's items out of a listing."""
+    return [decode(json.loads(line)) for line in content.splitlines()]
 
 
 def plan_map(
-    session: Session, request: RunRequest, items: Sequence[Mapping[str, Any]], parallelism: int = 0
+    session: Session,
+    request: RunRequest,
+    items: Sequence[Mapping[str, Any]],
+    parallelism: int = 0,
+    replays: Mapping[int, str] | None = None,
 ) -> PlannedMap:
     """Plan a map.
 
@@ -116,6 +158,7 @@ def plan_map(
         request: What every item has in common, parameters included.
         items: The parameters of each; they win over the common ones.
         parallelism: How many run at once, at most; 0 for as many as there is room for.
+        replays: The uids of the runs that items repeat, by the items' numbers from 1.
 
     Raises:
         ParameterError: The parameters of an item do not bind; the message says which.
@@ -135,11 +178,19 @@ def plan_map(
             check_params(evolve(request, params=each), base.function)
     request = evolve(request, notifications=base.request.notifications)
     run = run_document(request, base.function, base.capture, base.guard)
-    run["spec"].pop("retry", None)  # which is the items' own
+    retry = run["spec"].pop("retry", None)  # which is the items' own
     if "input_contents" in base.run["spec"]:
         run["spec"]["input_contents"] = base.run["spec"]["input_contents"]
-    run["spec"]["map"] = {"items": len(params), "parallelism": parallelism}
-    return PlannedMap(run=run, base=base, items=Items(base, run["metadata"]["uid"], params), parallelism=parallelism)
+    made = Items(base, run["metadata"]["uid"], params, replays or {})
+    listing = made.listing()
+    run["spec"]["map"] = {
+        "items": len(params),
+        "parallelism": parallelism,
+        "params": f"sha256:{hashlib.sha256(listing).hexdigest()}",
+        **({"retry": retry} if retry else {}),
+        **({"cache": True} if is_on(request, base.function) else {}),
+    }
+    return PlannedMap(run=run, base=base, items=made, listing=listing, parallelism=parallelism)
 
 
 def execute_map(
@@ -176,6 +227,7 @@ def execute_map(
     keep_function(session, planned.base)
     planned.run["status"]["environment"] = planned.base.capture.settle()
     planned.base.capture.keep(session.database)
+    session.database.put_content(planned.listing)
     if not is_native:
         from framework.engine.map_here import MapHere
 
@@ -183,7 +235,7 @@ def execute_map(
     from framework.engine.map_there import MapFollower, start
 
     handle = start(session, planned)
-    if not watch:
+    if handle is None or not watch:
         return session.database.run(planned.uid)
     return tell(session, MapFollower(session, session.runtime(kind), planned.run, handle, on_event).follow())
 

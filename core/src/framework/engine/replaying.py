@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import define
+from attrs import Factory, define
 
+from framework.databases import RunQuery
 from framework.engine.again import request_again
 from framework.engine.compare.runs import environment_of
 from framework.engine.packages import package_lines, requirements
-from framework.errors import SourceError, StorageError, UsageError
+from framework.errors import NotFound, SourceError, StorageError, UsageError
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
     from framework.databases import Document
+    from framework.engine.mapping import PlannedMap
+    from framework.engine.plan import Planned
     from framework.engine.request import RunRequest
     from framework.engine.session import Session
 
@@ -30,11 +33,17 @@ class Replay:
         request: What to plan.
         root: The folder with its code; None where it is an installed module's.
         notes: What could not be restored, or is not as it was, a sentence each.
+        items: Of a map, the parameters of each item.
+        repeated: Of a map, the uids of the runs that its items repeat, by the items' numbers.
+        parallelism: Of a map, how many ran at once, at most.
     """
 
     request: RunRequest
     root: Path | None
     notes: list[str]
+    items: Sequence[Mapping[str, Any]] | None = None
+    repeated: Mapping[int, str] = Factory(dict)
+    parallelism: int = 0
 
 
 def prepare(
@@ -60,11 +69,8 @@ def prepare(
     uid = run["metadata"]["uid"]
     if run.get("status", {}).get("state") not in ENDED:
         raise UsageError(f"the run {uid} has not ended", advice=f"See: framework logs -f {uid}")
-    if run["spec"].get("map"):
-        raise UsageError(
-            f"the run {uid} is a map, of which each item is a run of its own",
-            advice=f"Replay an item, or give the items again. See: framework runs show {uid}",
-        )
+    mapped = run["spec"].get("map")
+    items = _items(session, run) if mapped else None
     request = attrs.evolve(
         request_again(session, run),
         replays=uid,
@@ -73,11 +79,61 @@ def prepare(
         cache={"enabled": False},
     )
     request.kind = kind or request.kind
+    request.retry = mapped.get("retry", {}) if mapped else request.retry
     root = _code(session, run)
     notes = _folder_notes(request)
     notes += _inputs(session, run, request, dict(inputs or {}))
     notes += _environment(session, run, request, here=here)
-    return Replay(request=request, root=root, notes=notes)
+    again = Replay(request=request, root=root, notes=notes, items=items)
+    if mapped:
+        again.repeated = {item["spec"]["iteration"]: item["metadata"]["uid"] for item in children(session, run)}
+        again.parallelism = mapped["parallelism"]
+    return again
+
+
+def plan_again(session: Session, again: Replay) -> Planned | PlannedMap:
+    """The plan of a replay; errors as of `plan` and `plan_map`."""
+    if again.items is None:
+        from framework.engine.plan import plan
+
+        return plan(session, again.request)
+    from framework.engine.mapping import plan_map
+
+    return plan_map(session, again.request, again.items, again.parallelism, again.repeated)
+
+
+def execute_again(session: Session, again: Replay, *, watch: bool = True) -> Document:
+    """Run a replay; arguments and result as of `execute`."""
+    from framework.engine.execute import execute
+    from framework.engine.mapping import PlannedMap, execute_map
+
+    planned = plan_again(session, again)
+    if isinstance(planned, PlannedMap):
+        return execute_map(session, planned, watch=watch)
+    return execute(session, planned, watch=watch)
+
+
+def children(session: Session, run: Document) -> list[Document]:
+    """The runs of a map's items, in their order."""
+    return session.database.runs(RunQuery(parent=run["metadata"]["uid"], descending=False, limit=None))
+
+
+def _items(session: Session, run: Document) -> list[dict[str, Any]]:
+    """The parameters of a map's items.
+
+    Raises:
+        UsageError: They are not kept.
+    """
+    from framework.engine.mapping import listed
+
+    uid = run["metadata"]["uid"]
+    try:
+        return listed(session.database.content(run["spec"]["map"].get("params", "")))
+    except NotFound:
+        raise UsageError(
+            f"the parameters of the items of the map {uid} are not kept",
+            advice=f"Replay an item, or give the items again. See: framework runs show {uid}",
+        ) from None
 
 
 def _code(session: Session, run: Document) -> Path | None:

@@ -52,7 +52,7 @@ class RunSpec:
     replays: str = ""  # uid of the run that it repeats
     parent: str = ""  # uid of the run that opened this one
     iteration: int = 0  # which item of its parent's map it is, from 1
-    map: dict[str, int] = Factory(dict)  # of a run that maps its function over many items: items, parallelism
+    map: dict[str, Any] = Factory(dict)  # of a run that maps: items, parallelism, params (digest), cache, retry of each
 
 
 @define(kw_only=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,8 +18,14 @@ from framework.errors import UsageError
 
 if TYPE_CHECKING:
     from framework.databases import Document
+    from framework.engine.compare.changes import Change
+    from framework.engine.mapping import PlannedMap
+    from framework.engine.plan import Planned
     from framework.engine.replaying import Replay
     from framework.engine.session import Session
+
+_SHOWN: Final = 5  # items of a map of which something else came out
+_NEVER_THE_SAME: Final = frozenset({"duration", "peak memory"})
 
 
 @click.command("replay")
@@ -36,11 +43,9 @@ def replay(ctx: click.Context, /, uid: str, **given: Any) -> None:
 
     The code is the version that ran. Where the recorded packages are others than those here, they are installed into an
     environment that is kept for the next time. What cannot be restored, and what has changed, is named. At the end what
-    came out is compared with what the run gave.
+    came out is compared with what the run gave. Of a map every item is run again.
     """
-    from framework.cli.run.command import detach, show_plan, watch_run
-    from framework.engine.plan import plan
-    from framework.engine.replaying import prepare
+    from framework.engine.replaying import plan_again, prepare
 
     if given["pdb"] and not given["watch"]:
         raise UsageError("--pdb needs somebody who watches", advice="Leave out --detach.")
@@ -57,19 +62,39 @@ def replay(ctx: click.Context, /, uid: str, **given: Any) -> None:
         note(f"Not as it was: {text}.")
     if given["pdb"]:
         _debug(session, recorded, again)
-    planned = plan(session, again.request)
+    planned = plan_again(session, again)
+    show, watch, detach = _ways(planned)
     if given["dry_run"]:
-        show_plan(session, planned, as_json=given["as_json"])
+        show(session, planned, as_json=given["as_json"])
     elif given["watch"]:
-        document, status = watch_run(session, planned, as_json=given["as_json"])
+        document, status = watch(session, planned, as_json=given["as_json"])
         _compare(session, recorded, document, as_json=given["as_json"])
         ctx.exit(status)
     else:
         detach(session, planned, as_json=given["as_json"])
 
 
+def _ways(planned: Planned | PlannedMap) -> tuple[Callable[..., Any], ...]:
+    """What shows, watches and starts a plan."""
+    from framework.engine.mapping import PlannedMap
+
+    if isinstance(planned, PlannedMap):
+        from framework.cli.run.mapping import detach_map, show_map, watch_map
+
+        return show_map, watch_map, detach_map
+    from framework.cli.run.command import detach, show_plan, watch_run
+
+    return show_plan, watch_run, detach
+
+
 def _debug(session: Session, recorded: Document, again: Replay) -> None:
     """Have it run in this process, from the code that is kept."""
+    if again.items is not None:
+        uid = recorded["metadata"]["uid"]
+        raise UsageError(
+            f"the run {uid} is a map, which runs apart from this process",
+            advice=f"Debug one of its items: framework runs list --parent {uid}",
+        )
     from framework.cli.functions.reference import find
     from framework.cli.run.debugging import imported
 
@@ -87,11 +112,11 @@ def _debug(session: Session, recorded: Document, again: Replay) -> None:
 
 def _compare(session: Session, before: Document, after: Document, *, as_json: bool) -> None:
     """Say whether the same came out."""
-    from framework.engine.compare.runs import outcome_changes
-
-    changes = [change for change in outcome_changes(before, after) if change.field not in {"duration", "peak memory"}]
+    changes = _other_outcome(before, after)
     labels = [short(session.database, run["metadata"]["uid"]) for run in (before, after)]
-    if not changes:
+    if before["spec"].get("map"):
+        _compare_items(session, before, after)
+    elif not changes:
         note(f"The same came out as of the run {labels[0]}.")
     elif as_json:
         note(f"Something else came out than of the run {labels[0]}: framework diff {labels[0]} {labels[1]}")
@@ -99,3 +124,30 @@ def _compare(session: Session, before: Document, after: Document, *, as_json: bo
         note(f"Something else came out than of the run {labels[0]}:")
         say()
         write_table(columns(*labels), rows(changes))
+
+
+def _compare_items(session: Session, before: Document, after: Document) -> None:
+    """Say whether the same came out of each item of a map."""
+    from framework.engine.replaying import children
+
+    known = {run["metadata"]["uid"]: run for run in children(session, before)}
+    items = [(known.get(run["spec"].get("replays", "")), run) for run in children(session, after)]
+    pairs = [(old, new) for old, new in items if old is not None]
+    others = [(old, new) for old, new in pairs if _other_outcome(old, new)]
+    uid = short(session.database, before["metadata"]["uid"])
+    if not others:
+        note(f"The same came out of {len(pairs):,} items as in the map {uid}.")
+        return
+    note(f"Something else came out of {len(others):,} of {len(pairs):,} items than in the map {uid}:")
+    for old, new in others[:_SHOWN]:
+        labels = [short(session.database, run["metadata"]["uid"]) for run in (old, new)]
+        note(f"  item {new['spec']['iteration']:,}: framework diff {labels[0]} {labels[1]}")
+    if len(others) > _SHOWN:
+        note(f"  … and {len(others) - _SHOWN:,} more")
+
+
+def _other_outcome(before: Document, after: Document) -> list[Change]:
+    """What came out otherwise, but for what is never twice the same."""
+    from framework.engine.compare.runs import outcome_changes
+
+    return [change for change in outcome_changes(before, after) if change.field not in _NEVER_THE_SAME]

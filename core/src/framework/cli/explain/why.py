@@ -78,7 +78,8 @@ def _run_before(session: Session, run: Document) -> Document:
         return session.database.run(source)
     function = run.get("spec", {}).get("function", "").partition("@")[0]
     if function:
-        parent, cached = run["spec"].get("parent") or "", "key" in run["spec"].get("cache", {})
+        cached = "key" in run["spec"].get("cache", {})
+        parent = None if cached else run["spec"].get("parent") or ""  # whoever has the same key may be reused
         query = RunQuery(function=function, parent=parent, until=created, limit=_LOOKED_AT if cached else 2)
         others = [found for found in session.database.runs(query) if found["metadata"]["uid"] != uid]
         reusable = [found for found in others if cached and _is_reusable(found)]

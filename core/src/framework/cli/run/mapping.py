@@ -17,6 +17,7 @@ from framework.cli.uids import short
 from framework.errors import UsageError
 
 if TYPE_CHECKING:
+    from framework.databases import Document
     from framework.engine.mapping import PlannedMap
     from framework.engine.request import RunRequest
     from framework.engine.session import Session
@@ -34,23 +35,28 @@ def run_map(session: Session, request: RunRequest, given: dict[str, Any]) -> int
     Returns:
         The exit status.
     """
-    from framework.engine.mapping import execute_map, plan_map
+    from framework.engine.mapping import plan_map
 
-    if request.cache.get("enabled"):
-        raise UsageError("the items of a map are not reused", advice="Leave out --cache.")
     planned = plan_map(session, request, read_items(given["items"]), given["parallelism"] or 0)
     if given["dry_run"]:
-        _show(session, planned, as_json=given["as_json"])
+        show_map(session, planned, as_json=given["as_json"])
         return 0
     if given["watch"]:
-        return _watch(session, planned, as_json=given["as_json"])
+        return watch_map(session, planned, as_json=given["as_json"])[1]
+    detach_map(session, planned, as_json=given["as_json"])
+    return 0
+
+
+def detach_map(session: Session, planned: PlannedMap, *, as_json: bool) -> None:
+    """Start it, and print its uid."""
+    from framework.engine.mapping import execute_map
+
     run = complete_run(execute_map(session, planned, watch=False))
-    if given["as_json"]:
+    if as_json:
         write_json(run)
     else:
         say(planned.uid)
         following(f"framework runs show {planned.uid}")
-    return 0
 
 
 def read_items(path: str) -> list[dict[str, Any]]:
@@ -132,7 +138,8 @@ class _Items:
         self._live({"kind": "log", "data": {"stream": stream, "text": lines}})
 
 
-def _watch(session: Session, planned: PlannedMap, *, as_json: bool) -> int:
+def watch_map(session: Session, planned: PlannedMap, *, as_json: bool) -> tuple[Document, int]:
+    """Run it to its end, and print what is to be said of it; returns its document and the exit status."""
     from framework.cli.run.command import interrupts
     from framework.engine.mapping import execute_map
 
@@ -149,11 +156,12 @@ def _watch(session: Session, planned: PlannedMap, *, as_json: bool) -> int:
     if not as_json:
         following(*next_commands(run, short(session.database, planned.uid)))
     if run["status"]["state"] == "aborted" and seen:
-        return INTERRUPTED
-    return 0 if run["status"]["state"] == "completed" else 1
+        return run, INTERRUPTED
+    return run, 0 if run["status"]["state"] == "completed" else 1
 
 
-def _show(session: Session, planned: PlannedMap, *, as_json: bool) -> None:
+def show_map(session: Session, planned: PlannedMap, *, as_json: bool) -> None:
+    """Print what would be sent and created for the first item."""
     from framework.documents.dump import dump
 
     rendered = session.runtime(planned.base.function.kind).render(planned.items[0])

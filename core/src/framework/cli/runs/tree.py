@@ -50,6 +50,7 @@ def _line(run: Document, uid: str) -> str:
     words = [
         one_line(run["metadata"].get("name", "")),
         styled(state_cell(run)),
+        "reused" if run.get("status", {}).get("cached_from") else "",
         duration(seconds_taken(run)),
         pairs(decode(run.get("spec", {}).get("params", {}))),
         pairs(decode(run.get("status", {}).get("results", {}))),
