@@ -30,10 +30,15 @@ class UnreachableError(BackendError):
 
 
 class Clients:
-    """The clients of this process."""
+    """The clients of this process.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, str], Any] = {}
+    Args:
+        reach: Gives the address of a cluster's scheduler as seen from here.
+    """
+
+    def __init__(self, reach: Callable[[Place], str]) -> None:
+        self._reach = reach
+        self._made: dict[tuple[int, str, str], Any] = {}
 
     def client(self, place: Place, *, timeout: float = _CONNECT) -> Any:
         """The client of a cluster's scheduler.
@@ -45,23 +50,31 @@ class Clients:
         Raises:
             UnreachableError: It does not answer.
         """
-        key = (os.getpid(), place.address)
+        key = _key(place)
         found = self._made.get(key)
         if found is not None and found.status == "running":
             return found
         if found is not None:
             found.close(timeout=0)
-        self._made[key] = _connect(place, timeout)
+        try:
+            address = self._reach(place)
+        except BackendError as error:
+            raise UnreachableError(error.message, refused=False, advice=error.advice) from error
+        self._made[key] = _connect(place, address, timeout)
         return self._made[key]
 
     def forget(self, place: Place) -> None:
         """Close the client of a cluster."""
-        found = self._made.pop((os.getpid(), place.address), None)
+        found = self._made.pop(_key(place), None)
         if found is not None:
             found.close(timeout=1)
 
 
-def _connect(place: Place, timeout: float) -> Any:
+def _key(place: Place) -> tuple[int, str, str]:
+    return os.getpid(), place.address, place.facts.get("uid", "")
+
+
+def _connect(place: Place, address: str, timeout: float) -> Any:
     from distributed import Client
     from distributed.comm.core import CommClosedError
     from distributed.security import Security
@@ -74,7 +87,7 @@ def _connect(place: Place, timeout: float) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
-            return Client(place.address, timeout=timeout, security=security, set_as_default=False)
+            return Client(address, timeout=timeout, security=security, set_as_default=False)
     except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
         refused = "refused" in _chain(error)
         raise UnreachableError(

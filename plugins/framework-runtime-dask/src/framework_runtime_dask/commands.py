@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from framework.errors import NotFound
+from framework.errors import BackendError, NotFound
 from framework.home import home
 from framework_runtime_dask.providers import Place, provider
 
 if TYPE_CHECKING:
     from framework_runtime_dask.providers import Provider
 
-_PROVIDERS = ("local",)  # those that start clusters
+_PROVIDERS = ("local", "operator")  # those that start clusters
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output, and nothing else.")
 
@@ -55,8 +55,8 @@ def show(name: str, as_json: bool) -> None:
     """Show a cluster and its workers."""
     from framework_runtime_dask.clients import Clients, about_workers, on_scheduler
 
-    _, place = _found(name)
-    workers = on_scheduler(Clients().client(place), about_workers)
+    owner, place = _found(name)
+    workers = on_scheduler(Clients(owner.reach).client(place), about_workers)
     if as_json:
         click.echo(json.dumps({**attrs.asdict(place), "workers": workers}))
         return
@@ -80,8 +80,13 @@ def close(names: tuple[str, ...]) -> None:
 
 
 def _all() -> list[tuple[Provider, Place]]:
-    providers = [provider(name, home()) for name in _PROVIDERS]
-    return [(each, place) for each in providers for place in each.clusters()]
+    found: list[tuple[Provider, Place]] = []
+    for each in (provider(name, home()) for name in _PROVIDERS):
+        try:
+            found += [(each, place) for place in each.clusters()]
+        except BackendError as error:  # of one that does not answer nothing is known; the others are listed
+            click.echo(f"{error.message}. {error.advice}", err=True)
+    return found
 
 
 def _found(name: str) -> tuple[Provider, Place]:

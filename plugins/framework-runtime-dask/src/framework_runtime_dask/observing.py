@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.runtimes import Observation
@@ -13,16 +13,32 @@ from framework_runtime_dask.following import index_of, key_of, results
 if TYPE_CHECKING:
     from framework.runtimes import Handle
 
+WhyNot = Callable[[float], "ends.Ending | None"]
 
-def observation(client: Any, handle: Handle) -> Observation:
-    """Whether the tasks of a handle go on; the ends of those that do not, where they left no final record."""
+_WAITING: Final = frozenset({"no-worker", "queued", "waiting", "released"})
+_PATIENCE: Final = 300.0  # seconds that the pods of all workers may wait for a node
+
+
+def observation(client: Any, handle: Handle, why_not: WhyNot) -> Observation:
+    """Whether the tasks of a handle go on; the ends of those that do not, where they left no final record.
+
+    Args:
+        client: The client of its scheduler.
+        handle: The handle.
+        why_not: Says why no worker comes up, where that is known; it is given how many seconds one may wait.
+    """
     topic = handle["topic"]
     about = client.get_metadata(["framework", topic], default=None) or {}
     if "uids" not in handle:
         found: dict[str, str] = on_scheduler(client, states, topic)
-        return _single(client, handle, next(iter(found.values()), ""), about)
+        state = next(iter(found.values()), "")
+        if state in _WAITING and (end := why_not(_PATIENCE)):
+            return Observation(alive=False, end=end)
+        return _single(client, handle, state, about)
     told = on_scheduler(client, summary, topic)
     if told["going"]:
+        if not told["workers"] and (end := why_not(_PATIENCE)):
+            return Observation(alive=False, end=end)
         return Observation(alive=True)
     return Observation(alive=False, end=_unknown(about), ends=_ends(client, handle, told))
 

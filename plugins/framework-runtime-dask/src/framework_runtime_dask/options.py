@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import Factory, define
 
@@ -24,11 +24,32 @@ class Adaptive:
 
 @define(kw_only=True)
 class Security:
-    """TLS between client, scheduler and workers: paths of PEM files."""
+    """TLS between client, scheduler and workers.
+
+    Args:
+        ca_file: Path of the PEM file with the authority that has signed all certificates.
+        cert: Path of the PEM file with the client's certificate.
+        key: Path of the PEM file with the client's key.
+        secret: For the provider ``operator``: the Secret with ``ca.crt``, ``tls.crt`` and ``tls.key`` of the pods.
+    """
 
     ca_file: str = ""
     cert: str = ""
     key: str = ""
+    secret: str = ""
+
+
+@define(kw_only=True)
+class SchedulerPod:
+    """What the scheduler's pod asks for; what the workers' ask for says ``spec.resources``.
+
+    Args:
+        requests: As ``{cpu: 100m, memory: 256Mi}``.
+        limits: Likewise.
+    """
+
+    requests: dict[str, Any] = Factory(dict)
+    limits: dict[str, Any] = Factory(dict)
 
 
 @define(kw_only=True)
@@ -36,22 +57,29 @@ class DaskOptions:
     """Which cluster, and what its workers are like. How many workers there are says ``spec.scale``.
 
     Args:
-        provider: ``local`` starts a cluster on this machine, ``address`` uses one that is there.
-        address: Of the scheduler, for the provider ``address``.
+        provider: ``local`` starts a cluster on this machine, ``address`` uses one that is there, ``operator`` has the
+            Dask operator of a Kubernetes cluster start one.
+        address: Of the scheduler, for the provider ``address``; for ``operator`` the one by which it is reached from
+            here, where that is neither the service's own nor a forwarded port.
         cluster: The cluster's name, by which functions share one; the function's own name unless told.
         threads: Threads of a worker: how many runs it has at once.
         memory: Memory of a worker, as ``2GiB``; a share of the machine's unless told.
         resources: Abstract resources that each worker has and each run takes, as ``{"GPU": 1}``.
-        env: Variables of the workers.
+        env: Variables of the workers, and of the scheduler's pod where it has one.
         adaptive: How the number of workers follows the work.
         idle_timeout: How long a cluster without work stays, as ``5m``.
         death_timeout: How long a worker looks for a lost scheduler before it ends, as ``60s``.
         no_workers_timeout: How long a run waits for a worker that can take it, as ``5m``.
         dashboard: The address of the dashboard, as ``:8787``; none unless told.
         security: TLS.
+        context: Of KUBECONFIG, for ``operator``, as what follows; the current one unless told.
+        namespace: Where the cluster is; the context's unless told.
+        image: Of Functions that name none: it has Dask and Python of the same versions as here.
+        service: How the scheduler's service is made: by NodePort and LoadBalancer it is reached directly.
+        scheduler: What the scheduler's pod asks for.
     """
 
-    provider: Literal["local", "address"] = "local"
+    provider: Literal["local", "address", "operator"] = "local"
     address: str = ""
     cluster: str = ""
     threads: int = 1
@@ -64,3 +92,8 @@ class DaskOptions:
     no_workers_timeout: str = "5m"
     dashboard: str = ""
     security: Security = Factory(Security)
+    context: str = ""
+    namespace: str = ""
+    image: str = ""
+    service: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    scheduler: SchedulerPod = Factory(SchedulerPod)

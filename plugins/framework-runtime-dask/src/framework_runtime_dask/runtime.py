@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,17 @@ import attrs
 from framework.documents.converters import structure
 from framework.errors import BackendError, UsageError
 from framework.models import Function
-from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, RuntimeContext, Submission
+from framework.runtimes import (
+    Cursor,
+    Finding,
+    Handle,
+    Leftover,
+    Observation,
+    Runtime,
+    RuntimeContext,
+    StateOf,
+    Submission,
+)
 from framework_run import ends
 from framework_run.events import Event
 from framework_runtime_dask.clients import (
@@ -28,11 +39,12 @@ from framework_runtime_dask.clients import (
     release,
 )
 from framework_runtime_dask.options import DaskOptions
-from framework_runtime_dask.providers import Place, provider
+from framework_runtime_dask.providers import NotStartedError, Place, Provider, provider
 from framework_runtime_dask.records import Records
 
 _BATCH: Final = 500  # tasks that are given to the scheduler at once
 _CLIENT: Final = "framework_run.plugins.framework_runtime_dask.client:connect"
+_UNSTARTED: Final = "unstarted"  # in a handle: the end of a run whose cluster does not come up
 _GLANCE: Final = 3.0  # seconds to reach a scheduler about a run that is there already
 
 
@@ -46,7 +58,8 @@ class DaskRuntime(Runtime):
     def __init__(self, context: RuntimeContext) -> None:
         super().__init__(context)
         self._home = Path(context.home)
-        self._clients = Clients()
+        self._providers: dict[str, Provider] = {}
+        self._clients = Clients(lambda place: self._provider(place.provider).reach(place))
         self._records = Records(self._home)
 
     def validate(self, function: Function) -> None:
@@ -56,7 +69,7 @@ class DaskRuntime(Runtime):
             UsageError: One does not fit; the message names it.
         """
         options = self._options(function)
-        provider(options.provider, self._home).validate(function, options)
+        self._provider(options.provider).validate(function, options)
 
     def preflight(self, function: Function | None = None) -> list[Finding]:
         """Whether the scheduler answers, with workers of this Python."""
@@ -64,8 +77,8 @@ class DaskRuntime(Runtime):
             return []
         options = self._options(function)
         if options.provider != "address":
-            return []
-        place = provider("address", self._home).ensure(function, options)
+            return self._provider(options.provider).findings(options)
+        place = self._provider("address").ensure(function, options)
         try:
             client = self._clients.client(place)
             check_versions(client, place)
@@ -80,7 +93,7 @@ class DaskRuntime(Runtime):
         secret = submission.function.spec.environment.secrets
         document = dict(submission.document)
         document["env"] = {name: "***" if name in secret else it for name, it in (document.get("env") or {}).items()}
-        cluster = provider(options.provider, self._home).render(submission.function, options)
+        cluster = self._provider(options.provider).render(submission.function, options)
         return {"provider": options.provider, "cluster": cluster, "submission": document}
 
     def submit(self, submission: Submission) -> Handle:
@@ -91,7 +104,10 @@ class DaskRuntime(Runtime):
         """
         from framework_runtime_dask import seed, shipping
 
-        place, client = self._cluster(submission.function)
+        try:
+            place, client = self._cluster(submission.function)
+        except NotStartedError as error:
+            return _unstarted(submission.document["run"], error.end)
         options = self._options(submission.function)
         bundle = shipping.bundle(submission)
         client.register_plugin(bundle, name=bundle.name)
@@ -129,10 +145,13 @@ class DaskRuntime(Runtime):
         from framework_runtime_dask import seed, shipping
 
         first = submissions[0]
-        place, client = self._cluster(first.function)
+        parent = first.document["record"]["spec"]["parent"]
+        try:
+            place, client = self._cluster(first.function)
+        except NotStartedError as error:
+            return _unstarted({**first.document["run"], "uid": parent}, error.end)
         bundle = shipping.bundle(first)
         client.register_plugin(bundle, name=bundle.name)
-        parent = first.document["record"]["spec"]["parent"]
         handle = self._handle({**first.document["run"], "uid": parent}, place, bundle.name, len(submissions))
         topic, uids = handle["topic"], []
         client.set_metadata(["framework", topic], {"common": json.dumps(self._common(first, place, parent))})
@@ -183,15 +202,18 @@ class DaskRuntime(Runtime):
         """What the scheduler says of the run; that it is gone, where that is certain."""
         from framework_runtime_dask.observing import observation
 
+        if _UNSTARTED in handle:
+            return Observation(alive=False, end=handle[_UNSTARTED])
         place = _place(handle)
+        why_not = partial(self._provider(place.provider).without_workers, place)
         try:
             try:
-                return observation(self._clients.client(place, timeout=_GLANCE), handle)
+                return observation(self._clients.client(place, timeout=_GLANCE), handle, why_not)
             except OSError:  # the connection has just broken: ask once more
                 self._clients.forget(place)
-                return observation(self._clients.client(place, timeout=_GLANCE), handle)
+                return observation(self._clients.client(place, timeout=_GLANCE), handle, why_not)
         except UnreachableError as error:
-            evidence = provider(place.provider, self._home).evidence(place)
+            evidence = self._provider(place.provider).evidence(place)
             if evidence or error.refused:
                 return Observation(alive=False, end=ends.lost(evidence or error.message))
             return Observation(alive=None)
@@ -202,6 +224,8 @@ class DaskRuntime(Runtime):
         """The events after ``cursor``, live, then those of the task's result that have not come so."""
         from framework_runtime_dask.following import Follower
 
+        if _UNSTARTED in handle:
+            return
         try:
             client = self._clients.client(_place(handle), timeout=_GLANCE)
             yield from Follower(client, handle, cursor).batches(wait=wait)
@@ -216,6 +240,8 @@ class DaskRuntime(Runtime):
         """
         from framework_runtime_dask.cancelling import cancel
 
+        if _UNSTARTED in handle:
+            return
         try:
             cancel(self._clients.client(_place(handle)), handle, grace)
         except OSError as error:
@@ -225,6 +251,8 @@ class DaskRuntime(Runtime):
         """Have the scheduler forget the run."""
         from framework_runtime_dask import seed
 
+        if _UNSTARTED in handle:
+            return
         try:
             client = self._clients.client(_place(handle), timeout=_GLANCE)
             on_scheduler(client, release, handle["topic"], [])
@@ -235,6 +263,18 @@ class DaskRuntime(Runtime):
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
 
+    def leftovers(self, state_of: StateOf) -> list[Leftover]:  # noqa: ARG002  clusters belong to no run
+        """The clusters that never came up, and that nobody else ends.
+
+        Raises:
+            BackendError: As of `framework.runtimes.Runtime.leftovers`.
+        """
+        return self._provider("operator").leftovers()
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete one."""
+        self._provider("operator").discard(leftover)
+
     def workers(self, handle: Handle) -> dict[str, dict[str, Any]]:
         """The workers of a run's cluster by address, as pid, host and name.
 
@@ -242,6 +282,12 @@ class DaskRuntime(Runtime):
             BackendError: The scheduler does not answer.
         """
         return dict(on_scheduler(self._clients.client(_place(handle)), about_workers))
+
+    def _provider(self, name: str) -> Provider:
+        """The provider of a name, one for all of this runtime: it keeps what it has open."""
+        if name not in self._providers:
+            self._providers[name] = provider(name, self._home)
+        return self._providers[name]
 
     def _options(self, function: Function) -> DaskOptions:
         """The function's options over the settings ``[runtime.dask]``.
@@ -260,7 +306,7 @@ class DaskRuntime(Runtime):
             UsageError: No worker of it has what is asked for.
         """
         options = self._options(function)
-        where = provider(options.provider, self._home)
+        where = self._provider(options.provider)
         where.validate(function, options)
         place = where.ensure(function, options)
         client = self._clients.client(place)
@@ -279,6 +325,11 @@ class DaskRuntime(Runtime):
             "bundle": bundle,
             "count": count,
         }
+
+
+def _unstarted(run: dict[str, Any], end: Mapping[str, Any]) -> Handle:
+    """The handle of a run whose cluster does not come up: all that is known of it is its end."""
+    return {"kind": "dask", "version": 1, "run": run, _UNSTARTED: dict(end)}
 
 
 def _place(handle: Handle) -> Place:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from framework.errors import BackendError, UsageError
+
 if TYPE_CHECKING:
     from framework.models import Function
+    from framework.runtimes import Finding, Leftover
+    from framework_run.ends import Ending
     from framework_runtime_dask.options import DaskOptions
 
 
@@ -30,6 +34,18 @@ class Place:
     address: str
     security: dict[str, str]
     facts: dict[str, str]
+
+
+class NotStartedError(BackendError):
+    """A cluster does not come up, and what is at fault is known.
+
+    Args:
+        end: The end of a run that was to run there: its cause, the evidence, what to do.
+    """
+
+    def __init__(self, end: Ending) -> None:
+        super().__init__(end["message"], advice=end["advice"])
+        self.end = end
 
 
 class Provider(ABC):
@@ -66,14 +82,35 @@ class Provider(ABC):
     def evidence(self, place: Place) -> str:
         """Why the cluster is certainly gone; empty where it may be there."""
 
+    def reach(self, place: Place) -> str:
+        """The address of the scheduler as seen from here.
+
+        Raises:
+            BackendError: There is no way to it now.
+        """
+        return place.address
+
+    def without_workers(self, place: Place, patience: float) -> Ending | None:  # noqa: ARG002
+        """Why no worker comes up, where the provider knows; ``patience`` is for how many seconds one may wait."""
+        return None
+
+    def findings(self, options: DaskOptions) -> list[Finding]:  # noqa: ARG002
+        """What a preflight says of where clusters are started."""
+        return []
+
     def clusters(self) -> list[Place]:
         """The clusters that this provider has started and that are there."""
         return []
 
+    def leftovers(self) -> list[Leftover]:
+        """The clusters that nobody needs, and that do not end by themselves."""
+        return []
+
+    def discard(self, leftover: Leftover) -> None:  # noqa: B027  a provider without leftovers is never asked
+        """Remove one of them."""
+
     def close(self, place: Place) -> None:
         """End a cluster that this provider has started."""
-        from framework.errors import UsageError
-
         raise UsageError(f"the cluster {place.cluster!r} is not ours to close", advice="Close it where it was started.")
 
 
@@ -83,6 +120,10 @@ def provider(name: str, home: Path) -> Provider:
         from framework_runtime_dask.providers.address import AddressProvider
 
         return AddressProvider(home)
+    if name == "operator":
+        from framework_runtime_dask.providers.operator import OperatorProvider
+
+        return OperatorProvider(home)
     from framework_runtime_dask.providers.local import LocalProvider
 
     return LocalProvider(home)

@@ -16,6 +16,7 @@ import attrs
 from framework.errors import BackendError, UsageError
 from framework_run import locks
 from framework_runtime_dask.providers import Place, Provider
+from framework_runtime_dask.scale import check_memory, cluster_name, workers
 
 if TYPE_CHECKING:
     from framework.models import Function
@@ -144,57 +145,6 @@ class LocalProvider(Provider):
 
 _children: list[subprocess.Popen[bytes]] = []
 """Drivers that this process has started: kept, so that no one is told of a child that was not waited for."""
-
-
-def cluster_name(function: Function, options: DaskOptions) -> str:
-    """What the cluster is called: by its option, else by its function and project."""
-    return options.cluster or f"{function.metadata.project}-{function.metadata.name}"
-
-
-def workers(function: Function) -> tuple[int, int]:
-    """The least and the greatest number of workers; as many as this machine has CPUs, unless ``spec.scale`` says.
-
-    Raises:
-        UsageError: The range is empty.
-    """
-    scale = function.spec.scale
-    if scale.min_replicas is None and scale.max_replicas is None:
-        count = scale.replicas if scale.replicas is not None else os.cpu_count() or 1
-        if count < 1:
-            raise UsageError(f"spec.scale.replicas is {count}", advice="Set it to 1 or more.")
-        return count, count
-    least = scale.min_replicas or 0
-    most = scale.max_replicas if scale.max_replicas is not None else max(least, os.cpu_count() or 1)
-    if most < max(least, 1):
-        raise UsageError(
-            f"spec.scale.min_replicas is {least} and spec.scale.max_replicas is {most}",
-            advice="The greatest number of workers is 1 or more, and not below the least.",
-        )
-    return least, most
-
-
-_LEAST: Final = 128 << 20  # bytes: a worker of distributed takes about 100 MB before it has done anything
-
-
-def check_memory(text: str) -> None:
-    """Check the memory of a worker.
-
-    Raises:
-        UsageError: It is no size, or too small for a worker of Dask.
-    """
-    if not text:
-        return
-    from dask.utils import parse_bytes
-
-    try:
-        size = parse_bytes(text)
-    except (ValueError, TypeError):
-        raise UsageError(f"options.memory is {text!r}", advice="Write a size: 2GiB, 500MB.") from None
-    if size < _LEAST:
-        raise UsageError(
-            f"options.memory is {text!r}, and a worker of Dask needs 128MiB before it has done anything",
-            advice="Give it more: -o memory=512MiB",
-        )
 
 
 def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Clusters on Kubernetes: the API, what is created, what pods say, the way to a scheduler from outside."""

@@ -1,0 +1,66 @@
+"""How many workers a cluster has, how large they are, and what it is called."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from framework.errors import UsageError
+
+if TYPE_CHECKING:
+    from framework.models import Function
+    from framework_runtime_dask.options import DaskOptions
+
+_LEAST: Final = 128 << 20  # bytes: a worker of distributed takes about 100 MB before it has done anything
+
+
+def cluster_name(function: Function, options: DaskOptions) -> str:
+    """What the cluster is called: by its option, else by its function and project."""
+    return options.cluster or f"{function.metadata.project}-{function.metadata.name}"
+
+
+def workers(function: Function, *, unless: int | None = None) -> tuple[int, int]:
+    """The least and the greatest number of workers.
+
+    Args:
+        function: Whose ``spec.scale`` says so.
+        unless: How many it is where that says nothing; as many as this machine has CPUs unless told.
+
+    Raises:
+        UsageError: The range is empty.
+    """
+    scale, unless = function.spec.scale, unless or os.cpu_count() or 1
+    if scale.min_replicas is None and scale.max_replicas is None:
+        count = scale.replicas if scale.replicas is not None else unless
+        if count < 1:
+            raise UsageError(f"spec.scale.replicas is {count}", advice="Set it to 1 or more.")
+        return count, count
+    least = scale.min_replicas or 0
+    most = scale.max_replicas if scale.max_replicas is not None else max(least, unless)
+    if most < max(least, 1):
+        raise UsageError(
+            f"spec.scale.min_replicas is {least} and spec.scale.max_replicas is {most}",
+            advice="The greatest number of workers is 1 or more, and not below the least.",
+        )
+    return least, most
+
+
+def check_memory(text: str) -> None:
+    """Check the memory of a worker.
+
+    Raises:
+        UsageError: It is no size, or too small for a worker of Dask.
+    """
+    if not text:
+        return
+    from dask.utils import parse_bytes
+
+    try:
+        size = parse_bytes(text)
+    except (ValueError, TypeError):
+        raise UsageError(f"options.memory is {text!r}", advice="Write a size: 2GiB, 500MB.") from None
+    if size < _LEAST:
+        raise UsageError(
+            f"options.memory is {text!r}, and a worker of Dask needs 128MiB before it has done anything",
+            advice="Give it more: -o memory=512MiB",
+        )
