@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from framework import interpreters
+from framework.errors import BackendError
 from framework_run.events import Producer
 
 SOURCE = """\
@@ -131,6 +134,27 @@ def test_the_recorded_packages_are_installed_again(tool, cli, recorded, database
     done = tool("replay", uid, "--here", "--json")
     assert json.loads(done.stdout)["status"]["results"] == {"return": "not there"}
     assert "the packages are those of this environment" in done.stderr
+
+
+def test_the_recorded_python_runs_it_where_it_is_here(tool, recorded, database):
+    here = "{}.{}".format(*sys.version_info)
+    try:
+        version = interpreters.version(interpreters.find(f">=3.10,!={here}.*"))
+    except BackendError:
+        pytest.skip("there is no other Python here")
+    minor = version.rpartition(".")[0]
+    (tool.top / "job.py").write_text(
+        "import sys\n\ndef train(data: str = '') -> str:\n    return '{}.{}'.format(*sys.version_info)\n"
+    )
+    uid = recorded()["metadata"]["uid"]
+    facts = {"python": f"{minor}.99", "packages": database.put_content(b"")}
+    database.apply(uid, [{**Producer({"uid": uid}).event("environment", facts), "seq": 0}])
+    done = tool("replay", uid, "--json")
+    again = json.loads(done.stdout)
+    assert again["status"]["results"] == {"return": minor}
+    assert again["spec"]["python"] == minor
+    assert f"Not as it was: Python was {minor}.99, and is {version}." in done.stderr
+    assert json.loads(tool("replay", uid, "--here", "--json").stdout)["status"]["results"] == {"return": here}
 
 
 @pytest.mark.parametrize(

@@ -94,31 +94,3 @@ def test_pythonpath_is_the_handlers_alone():
     assert supervisors == {"PYTHONHASHSEED": "0", "A": "1", "FRAMEWORK_RUN_UID": "0198", "FRAMEWORK_RUN_ATTEMPT": "1"}
     assert handlers == {"A": "1", "PYTHONPATH": "/mine"}
     assert document["env"] == {"A": "1"}
-
-
-def test_the_interpreter_is_this_one_where_it_fits():
-    assert starting.interpreter() == sys.executable
-    assert starting.interpreter(f">={sys.version_info[0]}.{sys.version_info[1]}") == sys.executable
-
-
-def test_another_interpreter_is_found_on_the_path(tmp_path, monkeypatch):
-    fake = tmp_path / "python3.29"
-    fake.write_text("#!/bin/sh\necho 3.29.1\n")
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert starting.interpreter(">=3.29") == str(fake)
-
-
-def test_a_shim_that_runs_nothing_is_passed_over(tmp_path, monkeypatch):
-    for name, text in (("python3.30", "exit 127"), ("python3.29", "echo 3.29.1")):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert starting.interpreter(">=3.29") == str(tmp_path / "python3.29")
-
-
-def test_an_interpreter_that_is_nowhere_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackendError, match=r"spec\.environment\.python is '>=3\.29'") as caught:
-        starting.interpreter(">=3.29")
-    assert "uv python install" in caught.value.advice

@@ -57,6 +57,7 @@ def request_again(session: Session, run: Document) -> RunRequest:
         resources=dict(spec.get("resources", {})),
         retry=dict(spec.get("retry", {})),
         artifact_path=spec.get("artifact_path", ""),
+        python=spec.get("python", ""),
         packages=spec.get("packages", ""),
         replays=spec.get("replays", ""),
         parent=spec.get("parent", ""),

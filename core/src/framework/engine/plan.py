@@ -112,6 +112,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
         document["env"] = guard.variables(document["env"])
         document["secrets"] = secrets.references(session, function.spec.environment.secrets)
     as_sent = _with_resources(function, document["resources"]) if request.resources else function
+    as_sent = _with_python(as_sent, request.python) if request.python else as_sent
     as_sent = _with_image(session, as_sent, run)
     submission = Submission(document=document, function=as_sent, callable=request.function, archive=loaded.archive)
     if not request.inline:
@@ -139,6 +140,12 @@ def _with_resources(function: Function, resources: dict[str, dict[str, Any]]) ->
     from framework.models.function import Resources
 
     return attrs.evolve(function, spec=attrs.evolve(function.spec, resources=Resources(**resources)))
+
+
+def _with_python(function: Function, minor: str) -> Function:
+    """Likewise, with the version of Python that this run is to have."""
+    needs = attrs.evolve(function.spec.environment, python=f"=={minor}.*")
+    return attrs.evolve(function, spec=attrs.evolve(function.spec, environment=needs))
 
 
 def _with_image(session: Session, function: Function, run: Document) -> Function:
@@ -313,6 +320,7 @@ def run_document(
         "resources": request.resources,
         "retry": retry_of(request, function),
         "notifications": [] if request.parent else request.notifications,
+        "python": request.python,
         "packages": request.packages,
         "replays": request.replays,
         "parent": request.parent,

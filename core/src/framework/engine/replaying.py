@@ -14,7 +14,7 @@ from framework.databases import RunQuery
 from framework.engine.again import request_again
 from framework.engine.compare.runs import environment_of
 from framework.engine.packages import package_lines, requirements
-from framework.errors import NotFound, SourceError, StorageError, UsageError
+from framework.errors import BackendError, NotFound, SourceError, StorageError, UsageError
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
@@ -215,15 +215,14 @@ def _said(content: Mapping[str, Any]) -> str:
 
 
 def _environment(session: Session, run: Document, request: RunRequest, *, here: bool) -> list[str]:
-    """Have the recorded packages installed where they differ from those here; returns what is not as it was."""
+    """Have the recorded Python and packages where they differ from those here; returns what is not as it was."""
     from framework.engine.capture.capture import package_set
 
+    if not _shares_this_machine(session, request):
+        return []  # the image has both
     then = environment_of(run)
-    version = sys.version.split(maxsplit=1)[0]
-    notes = []
-    if then.get("python") and then["python"] != version:
-        notes.append(f"Python was {then['python']}, and is {version}")
-    if then.get("packages") == package_set()[0] or not _shares_this_machine(session, request):
+    notes = _python(then.get("python", ""), request, here=here)
+    if then.get("packages") == package_set()[0] and not request.python:
         return notes
     lines = package_lines(session.database, then)
     if lines is None:
@@ -234,6 +233,21 @@ def _environment(session: Session, run: Document, request: RunRequest, *, here: 
     request.packages = then["packages"] if wanted else ""
     ours = set(package_set()[1].decode("utf-8", "surrogateescape").splitlines())
     return [*notes, *(f"the package {line} cannot be installed again" for line in left if line not in ours)]
+
+
+def _python(then: str, request: RunRequest, *, here: bool) -> list[str]:
+    """Have an interpreter of the recorded minor version, where there is one; returns what is not as it was."""
+    from framework import interpreters
+
+    request.python, now = "", sys.version.split(maxsplit=1)[0]
+    minor = then.rpartition(".")[0]
+    if minor and minor != now.rpartition(".")[0] and not here:
+        try:
+            now = interpreters.version(interpreters.find(f"=={minor}.*"))
+        except BackendError:
+            return [f"Python was {then}, and is {now}: there is no Python {minor} here (uv python install {minor})"]
+        request.python = minor
+    return [f"Python was {then}, and is {now}"] if then not in ("", now) else []
 
 
 def _shares_this_machine(session: Session, request: RunRequest) -> bool:

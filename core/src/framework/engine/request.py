@@ -34,6 +34,7 @@ class RunRequest:
         artifact_path: Where artifacts go: a URL or a folder.
         inline: Whether it runs in this process.
         pdb: Whether it stops in the debugger where it fails; implies ``inline``.
+        python: The minor version of Python that it is to have (3.12), in place of what its function asks for.
         packages: The digest of a recorded list of packages that it is to have, in place of the function's requirements.
         replays: The uid of the run that it repeats.
         parent: The uid of the run that opens it.
@@ -61,6 +62,7 @@ class RunRequest:
     artifact_path: str = ""
     inline: bool = False
     pdb: bool = False
+    python: str = ""
     packages: str = ""
     replays: str = ""
     parent: str = ""

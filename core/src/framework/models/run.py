@@ -48,6 +48,7 @@ class RunSpec:
     cache: dict[str, str] = Factory(dict)  # key and why nothing was reused (miss); or, of a run that was, reused
     retry: dict[str, Any] = Factory(dict)  # how it is repeated, as `framework.models.function.Retry`
     notifications: list[Notification] = Factory(list)
+    python: str = ""  # the minor version that it is to run with, as 3.12; empty for the function's own rule
     packages: str = ""  # digest of a recorded list of packages that are installed for it
     replays: str = ""  # uid of the run that it repeats
     parent: str = ""  # uid of the run that opened this one

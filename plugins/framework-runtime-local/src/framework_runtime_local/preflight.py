@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
+from framework import interpreters
 from framework.errors import BackendError
 from framework.models import Function
 from framework.runtimes import Finding
 from framework_run import environments
 from framework_run.errors import SecretError
 from framework_run.secrets import EnvironmentStore, FileStore, Store
-from framework_runtime_local import starting
 
 
 def findings(home: Path, function: Function | None) -> list[Finding]:
@@ -52,7 +52,7 @@ def _secret(variable: str, reference: str) -> Finding:
 
 def _python(function: Function | None) -> Finding:
     try:
-        python = starting.interpreter(function.spec.environment.python if function else "")
+        python = interpreters.find(function.spec.environment.python if function else "")
     except BackendError as error:
         return Finding(subject="python", ok=False, message=error.message, advice=error.advice)
     if not hasattr(os, "fork"):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from framework import interpreters
 from framework.errors import BackendError, UsageError
 from framework.home import cache_dir, runs_dir
 from framework.models import Function
@@ -44,7 +45,7 @@ class LocalRuntime(Runtime):
         left alone, so that the same Function runs here unchanged.
 
         Raises:
-            UsageError: It asks for several replicas, or for a Python that is not on PATH.
+            UsageError: It asks for several replicas, or for a Python that is not on this machine.
         """
         replicas = function.spec.scale.replicas
         if replicas is not None and replicas > 1:
@@ -53,7 +54,7 @@ class LocalRuntime(Runtime):
                 advice="Leave it out for this run: --set spec.scale.replicas=1",
             )
         try:
-            starting.interpreter(function.spec.environment.python)
+            interpreters.find(function.spec.environment.python)
         except BackendError as error:
             raise UsageError(error.message, advice=error.advice) from None
 
@@ -69,7 +70,7 @@ class LocalRuntime(Runtime):
         secret = submission.function.spec.environment.secrets
         document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
         spool = self._spool(submission.document["run"])
-        python = starting.interpreter(submission.function.spec.environment.python)
+        python = interpreters.find(submission.function.spec.environment.python)
         runner = cache_dir(self._home, "runner") / "…"
         return {"command": starting.command(python, runner, spool.submission), "submission": document}
 
@@ -85,7 +86,7 @@ class LocalRuntime(Runtime):
 
         self._forget()
         document = self._document(submission)
-        python = starting.interpreter(submission.function.spec.environment.python)
+        python = interpreters.find(submission.function.spec.environment.python)
         runner = unpacked(self._home, run_sides(document))
         variables, document["env"] = starting.environment(document, os.environ)
         handle = self._handle(document)

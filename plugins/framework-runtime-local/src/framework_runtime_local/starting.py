@@ -94,56 +94,6 @@ def start(words: list[str], variables: Mapping[str, str], log: Path, lock: int, 
 _ADVICE: Final = "Check the interpreter, and the machine's limits of processes and memory."
 
 
-def interpreter(specifier: str = "") -> str:
-    """The interpreter for a function.
-
-    Args:
-        specifier: Which versions it needs, as in ``requires-python``; empty for any.
-
-    Returns:
-        This process's own where it fits, else the newest one on PATH that does.
-
-    Raises:
-        BackendError: There is none.
-    """
-    if not specifier:
-        if not sys.executable:
-            raise BackendError("this process does not know its interpreter", advice="Start it by python.")
-        return sys.executable
-    from shutil import which
-
-    from packaging.specifiers import SpecifierSet
-
-    wanted = SpecifierSet(specifier)
-    if sys.executable and wanted.contains(".".join(map(str, sys.version_info[:3])), prereleases=True):
-        return sys.executable
-    for minor in range(_NEWEST, _OLDEST - 1, -1):
-        found = which(f"python3.{minor}")
-        version = _version(found) if found else ""
-        if found and version and wanted.contains(version, prereleases=True):
-            return found
-    raise BackendError(
-        f"spec.environment.python is {specifier!r}, and there is no such Python on PATH (this one is "
-        f"{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]})",
-        advice="Install one, for instance with: uv python install",
-    )
-
-
-_OLDEST: Final = 10
-_NEWEST: Final = 30
-
-
-def _version(python: str) -> str:
-    """Its version; empty where it does not run, as a shim of pyenv's for a version that is not chosen."""
-    import subprocess
-
-    words = [python, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"]
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
 def _leaking() -> list[int]:
     """Descriptors that a new process would inherit and has no business with: held open, they keep locks and pipes."""
     fds = []

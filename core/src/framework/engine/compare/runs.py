@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from framework.databases import Database, Document
     from framework.engine.session import Session
 
-_REQUEST: Final = ("kind", "handler", "command", "args", "returns", "resources", "timeouts", "retry", "artifact_path")
+_REQUEST: Final = (
+    "kind",
+    "python",
+    "handler",
+    "command",
+    "args",
+    "returns",
+    "resources",
+    "timeouts",
+    "retry",
+    "artifact_path",
+)
 _SURROUNDINGS: Final = ("python", "platform", "machine", "host", "accelerators")
 
 
