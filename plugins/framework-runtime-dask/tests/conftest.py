@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from framework.models import Function, FunctionMetadata
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers.local import LocalProvider
+
+
+def pytest_collection_modifyitems(items):
+    """Tests with the marker ``cluster`` need a real Kubernetes cluster, and are skipped where there is none."""
+    if os.environ.get("TESTBED_CLUSTER"):
+        return
+    skip = pytest.mark.skip(reason="no cluster: run inside `testbed exec`, or set KUBECONFIG and TESTBED_CLUSTER")
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.get_closest_marker("cluster"):
+            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

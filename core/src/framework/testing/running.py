@@ -291,6 +291,10 @@ class RuntimeCase:
 
         return to_the_end
 
+    def url_of(self, path: Path) -> str:
+        """The URL of a file of this machine, as a run can read it. Override it for runs that see no files of here."""
+        return path.as_uri()
+
     def needs(self, *capabilities: Capability) -> None:
         """Skip a test of what the kind does not claim."""
         from framework.plugins.manager import Plugins

@@ -111,13 +111,13 @@ class DeathsSuite(RuntimeCase):
     def test_when_the_client_dies_the_run_goes_on(self, runtime: Runtime, home: Path, tmp_path: Path) -> None:
         """Its true end is there for whoever looks next."""
         self.needs("detach")
-        live = self._from_another_process(runtime, home, tmp_path, {"steps": 30})
+        live = self._from_another_process(runtime, home, tmp_path, {"steps": 100})
         seen = len(live.events)
         ran = live.finish()
         assert ran.state == "completed", ran
         assert ran.results["return"] == "done"
         assert len(ran.events) > seen
-        self._whole(ran, at_least=30)
+        self._whole(ran, at_least=100)
         runtime.cleanup(live.handle)
 
     def test_when_client_supervisor_and_handler_die_the_run_is_lost(

@@ -224,7 +224,7 @@ class RecordsSuite(RuntimeCase):
     def test_requirements_are_there(self, run: Run, tmp_path: Path) -> None:
         """The code runs with what it asks for, in an environment that is made once."""
         self.needs("requirements")
-        requirement = _wheel(tmp_path)
+        requirement = f"fw-suite-wheel @ {self.url_of(_wheel(tmp_path))}"
         code = "import fw_suite_wheel\ndef main(): return fw_suite_wheel.ANSWER"
         first = run(code, requirements=[requirement])
         again = run(code, requirements=[requirement])
@@ -270,8 +270,8 @@ class RecordsSuite(RuntimeCase):
         assert all(finding.advice for finding in findings if not finding.ok)
 
 
-def _wheel(folder: Path) -> str:
-    """A requirement that needs no network."""
+def _wheel(folder: Path) -> Path:
+    """A package that needs no network."""
     import zipfile
 
     path = folder / "fw_suite_wheel-1.0-py3-none-any.whl"
@@ -281,4 +281,4 @@ def _wheel(folder: Path) -> str:
         packed.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: fw-suite-wheel\nVersion: 1.0\n")
         packed.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         packed.writestr(f"{info}/RECORD", "")
-    return f"fw-suite-wheel @ {path.as_uri()}"
+    return path

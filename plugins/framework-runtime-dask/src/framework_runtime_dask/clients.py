@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -39,6 +40,7 @@ class Clients:
     def __init__(self, reach: Callable[[Place], str]) -> None:
         self._reach = reach
         self._made: dict[tuple[int, str, str], Any] = {}
+        self._lock = threading.Lock()  # of several threads that want the same client one makes it
 
     def client(self, place: Place, *, timeout: float = _CONNECT) -> Any:
         """The client of a cluster's scheduler.
@@ -51,17 +53,18 @@ class Clients:
             UnreachableError: It does not answer.
         """
         key = _key(place)
-        found = self._made.get(key)
-        if found is not None and found.status == "running":
-            return found
-        if found is not None:
-            found.close(timeout=0)
-        try:
-            address = self._reach(place)
-        except BackendError as error:
-            raise UnreachableError(error.message, refused=False, advice=error.advice) from error
-        self._made[key] = _connect(place, address, timeout)
-        return self._made[key]
+        with self._lock:
+            found = self._made.get(key)
+            if found is not None and found.status == "running":
+                return found
+            if found is not None:
+                found.close(timeout=0)
+            try:
+                address = self._reach(place)
+            except BackendError as error:
+                raise UnreachableError(error.message, refused=False, advice=error.advice) from error
+            self._made[key] = _connect(place, address, timeout)
+            return self._made[key]
 
     def forget(self, place: Place) -> None:
         """Close the client of a cluster."""

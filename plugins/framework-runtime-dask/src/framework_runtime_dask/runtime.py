@@ -286,7 +286,7 @@ class DaskRuntime(Runtime):
     def _provider(self, name: str) -> Provider:
         """The provider of a name, one for all of this runtime: it keeps what it has open."""
         if name not in self._providers:
-            self._providers[name] = provider(name, self._home)
+            self._providers.setdefault(name, provider(name, self._home))
         return self._providers[name]
 
     def _options(self, function: Function) -> DaskOptions:

@@ -208,9 +208,14 @@ class OperatorProvider(Provider):
         context, _, path = leftover.place.partition("|")
         self._api(context).delete(path)
 
+    def release(self) -> None:
+        """Let go of the ports that are forwarded."""
+        while self._forwards:
+            self._forwards.popitem()[1].close()
+
     def _api(self, context: str) -> Api:
         if context not in self._apis:
-            self._apis[context] = Api(context)
+            self._apis.setdefault(context, Api(context))
         return self._apis[context]
 
     def _make(self, api: Api, namespace: str, cluster: Json, scaler: list[Json]) -> tuple[Json, bool]:
