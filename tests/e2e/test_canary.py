@@ -134,6 +134,58 @@ def test_no_byte_of_a_run_in_a_process_holds_it(
     assert CANARY not in listed.stdout + listed.stderr
 
 
+VAULT = """
+from framework.plugins.hookspecs import hookimpl
+from framework.plugins.registrations import SecretStore
+
+
+@hookimpl
+def framework_secret_stores():
+    package = "framework_secrets_vault.runside"
+    return [SecretStore(name="vault", target=f"{package}.store:Vault", runside=package)]
+"""
+STORE = """
+import os
+
+from framework_run.secrets import Store
+
+
+class Vault(Store):
+    def get(self, key):
+        return os.environ["CANARY"]
+"""
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin with a store of secrets, which is installed in a folder on the path."""
+    site = tmp_path / "site"
+    package, about = site / "framework_secrets_vault", site / "framework_secrets_vault-0.1.0.dist-info"
+    (package / "runside").mkdir(parents=True)
+    about.mkdir()
+    for init in (package, package / "runside"):
+        (init / "__init__.py").write_text("")
+    (package / "plugin.py").write_text(VAULT)
+    (package / "runside" / "store.py").write_text(STORE)
+    lines = ["Metadata-Version: 2.3", "Name: framework-secrets-vault", "Version: 0.1.0"]
+    (about / "METADATA").write_text("\n".join([*lines, "Requires-Dist: framework-core>=0.1,<0.2", ""]))
+    (about / "entry_points.txt").write_text("[framework]\nsecrets-vault = framework_secrets_vault.plugin\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+
+@pytest.mark.usefixtures("vault")
+def test_no_byte_of_a_run_holds_the_secret_of_a_plugins_store(framework: Run, home: Path, tmp_path: Path) -> None:
+    secret = ("--secret", "TOKEN=vault:app")
+    (tmp_path / "items.jsonl").write_text(f'{{"word": "{CANARY}"}}\n')
+    for words in (
+        ("work.py:work", "--word", CANARY, "--label", f"a={CANARY}", "--env", f"OTHER={CANARY}"),
+        ("work.py:work", "--map", "items.jsonl"),
+    ):
+        ended = framework("run", *words, *secret)
+        assert CANARY not in ended.stdout + ended.stderr
+    assert holding(home, CANARY) == []
+
+
 def test_no_byte_of_an_inline_run_holds_it(framework: Run, home: Path) -> None:
     framework("work.py", program="python")
     assert holding(home, CANARY) == []

@@ -16,6 +16,8 @@ from typing import Any, Final
 from framework_run.errors import RunSideError, SecretError
 
 GIVEN: Final = "framework_run.secrets:Given"
+_EQUAL: Final = 8  # characters of a value that is hardly given by chance
+_WITHIN: Final = 16  # characters of one that hardly stands in a longer text by chance
 
 
 class Store(ABC):
@@ -142,13 +144,51 @@ def opened(submission: dict[str, Any], values: Mapping[str, str]) -> dict[str, A
     Args:
         submission: The whole submission; it is not changed.
         values: Values by variable.
+
+    Raises:
+        SecretError: As of `refuse_exposed`.
     """
+    refuse_exposed(submission, values)
     code = submission["code"]
     return {
         **submission,
         "code": {**code, "command": filled(code.get("command"), values)},
         "env": {**filled(submission.get("env") or {}, values), **values},
     }
+
+
+def refuse_exposed(submission: Mapping[str, Any], values: Mapping[str, str]) -> None:
+    """Refuse what was given the value of a secret by mistake, which nobody could know before: it has been recorded.
+
+    Args:
+        submission: The whole submission, or a part of it: params, env, code.
+        values: Values by variable; those that a text may hold by chance are passed over.
+
+    Raises:
+        SecretError: A parameter, a variable or the command holds one.
+    """
+    given = {
+        **{f"the parameter {name!r}": content for name, content in (submission.get("params") or {}).items()},
+        **{f"the variable {name}": content for name, content in (submission.get("env") or {}).items()},
+        "the command": (submission.get("code") or {}).get("command"),
+    }
+    for what, content in given.items():
+        for variable, value in values.items():
+            if _holds(content, value):
+                raise SecretError(
+                    f"{what} holds the value of the secret {variable}, which so was recorded",
+                    advice=f"Write {placeholder(variable)} there. Delete this run, and change the secret.",
+                )
+
+
+def _holds(content: Any, value: str) -> bool:
+    """Whether a JSON value holds a secret's, and hardly by chance."""
+    if isinstance(content, dict):
+        return any(_holds(item, value) for item in content.values())
+    if isinstance(content, list):
+        return any(_holds(item, value) for item in content)
+    text = str(content)
+    return (len(value) >= _EQUAL and text == value) or (len(value) >= _WITHIN and value in text)
 
 
 @contextmanager

@@ -77,6 +77,10 @@ class Server:
         started: launch.Started | ends.Ending
         try:
             started = self._handler or self._start()
+            if self._values:
+                from framework_run.secrets import refuse_exposed
+
+                refuse_exposed({"params": item["params"]}, self._values)
         except SecretError as error:
             started = ends.bad_input(error.message, advice=error.advice)
         except Exception as error:  # noqa: BLE001  the end is written whatever happens

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"([a-z][a-z0-9-]*):(.+)", re.DOTALL)
-_LOCAL: Final = frozenset({"env", "file"})  # stores that can be asked here at no cost
+_LOCAL: Final = frozenset({"env", "file"})  # stores that answer at once
+_PATIENCE: Final = 3.0  # seconds for those of plugins, all together
 _MASKED: Final = ("params", "inputs", "command", "args", "returns", "artifact_path")
 
 
@@ -147,8 +148,8 @@ class Guard:
 def guard(session: Session, secrets: Mapping[str, str]) -> Guard | None:
     """What keeps the values of these secrets out of documents; None where there are no secrets.
 
-    Only the stores ``env`` and ``file`` are asked, on this machine: where a run is elsewhere, its values may be others.
-    A value that is not here is no error here: its run will say so.
+    The stores are asked on this machine: where a run is elsewhere, its values may be others. A value that is not here,
+    or does not come in time, is no error here: its run will say so, and refuse what was given the value by mistake.
 
     Args:
         session: As of `references`.
@@ -159,14 +160,35 @@ def guard(session: Session, secrets: Mapping[str, str]) -> Guard | None:
     """
     if not secrets:
         return None
+    known: dict[str, dict[str, Any]] = {}
+    slow: dict[str, dict[str, Any]] = {}
+    for variable, reference in references(session, secrets).items():
+        (known if reference["store"] in _LOCAL else slow)[variable] = reference
+    return Guard({**_values(known), **_in_time(slow)}, secrets)
+
+
+def _in_time(references: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The values that stores of plugins give here soon."""
+    if not references:
+        return {}
+    from threading import Thread
+
+    values: dict[str, str] = {}
+    asking = Thread(target=lambda: values.update(_values(references)), daemon=True)
+    asking.start()
+    asking.join(_PATIENCE)
+    return dict(values)
+
+
+def _values(references: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The values that are here."""
     from framework_run.errors import SecretError
     from framework_run.secrets import resolve
 
     values = {}
-    for variable, reference in references(session, secrets).items():
-        if reference["store"] in _LOCAL:
-            try:
-                values.update(resolve({variable: reference}))
-            except SecretError:
-                continue
-    return Guard(values, secrets)
+    for variable, reference in references.items():
+        try:
+            values.update(resolve({variable: reference}))
+        except SecretError:
+            continue
+    return values

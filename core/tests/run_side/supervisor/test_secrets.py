@@ -114,6 +114,32 @@ def test_a_secret_that_is_missing_ends_the_run_before_the_users_code(either) -> 
     assert run.of("state") == []
 
 
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"params": {"p": {"inner": [f"x{SECRET}"]}}}, "the parameter 'p'"),
+        ({"params": {"number": 47114711}}, "the parameter 'number'"),
+        ({"env": {"URL": f"https://{SECRET}@host"}}, "the variable URL"),
+    ],
+)
+def test_what_was_given_a_value_by_mistake_is_refused(either, monkeypatch, given, what) -> None:
+    monkeypatch.setenv("SOURCE", SECRET)
+    monkeypatch.setenv("NUMBER", "47114711")
+    secrets = {"TOKEN": TOKEN, "OTHER": {**TOKEN, "key": "NUMBER"}}
+    run = either("def main(**_):\n    print('begun')\n", secrets=secrets, **given)
+    assert (run.end["state"], run.end["cause"], run.log()) == ("failed", "BadInput", "")
+    assert f"{what} holds the value of the secret" in run.end["message"]
+    assert "Delete this run, and change the secret" in run.end["advice"]
+    assert SECRET not in json.dumps(run.events)
+
+
+def test_what_holds_a_short_value_by_chance_is_not_refused(either, monkeypatch) -> None:
+    monkeypatch.setenv("SOURCE", "postgres")
+    source = "def main(**_):\n    print('begun')\n"
+    run = either(source, secrets={"TOKEN": TOKEN}, params={"url": "postgres://host"})
+    assert run.end["state"] == "completed"
+
+
 def test_a_secret_that_is_too_short_is_said(either, monkeypatch) -> None:
     monkeypatch.setenv("SOURCE", "123")
     run = either("import os\ndef main():\n    print(os.environ['TOKEN'])\n", secrets={"TOKEN": TOKEN})

@@ -23,7 +23,7 @@ SERVE = (
 )
 
 
-def served(runner: Path, folder: Path, key: str) -> list[dict[str, Any]]:
+def served(runner: Path, folder: Path, key: str, *urls: str) -> list[dict[str, Any]]:
     """The events of two items."""
     (folder / "code_of_user.py").write_text(SOURCE)
     (folder / "scratch").mkdir()
@@ -40,7 +40,8 @@ def served(runner: Path, folder: Path, key: str) -> list[dict[str, Any]]:
         "token": "tok3n",
         "timeouts": {"grace": 10},
     }
-    items = [{"run": {"uid": uid, "name": "test"}, "params": {"url": "{secret:TOKEN}"}} for uid in ("1", "2")]
+    given = enumerate(urls or ("{secret:TOKEN}",) * 2, 1)
+    items = [{"run": {"uid": str(number), "name": "test"}, "params": {"url": url}} for number, url in given]
     lines = "".join(json.dumps(line) + "\n" for line in (submission, *items))
     ended = subprocess.run(
         [sys.executable, "-I", "-c", SERVE, str(runner)],
@@ -62,6 +63,12 @@ def test_every_item_has_the_secret_and_none_shows_it(runner: Path, tmp_path: Pat
     logs = ["".join(e["data"]["text"] for e in events if e["kind"] == "log" and e["run"] == uid) for uid in ("1", "2")]
     assert logs == [f"*** {len(SECRET)}\n"] * 2
     assert [event["data"]["values"] for event in events if event["kind"] == "result"] == [{"return": "***"}] * 2
+
+
+def test_an_item_that_was_given_the_value_by_mistake_is_refused_alone(runner: Path, tmp_path: Path) -> None:
+    events = served(runner, tmp_path, "SOURCE", f"at {SECRET}", "nothing")
+    ends = [event["data"] for event in events if event["kind"] == "end"]
+    assert [(end["state"], end["cause"]) for end in ends] == [("failed", "BadInput"), ("completed", None)]
 
 
 @pytest.mark.parametrize("key", ["NOT_THERE_AT_ALL"])
