@@ -14,12 +14,13 @@ from framework.engine.execute import Follower
 from framework.engine.notes import note
 from framework.engine.notifications import tell
 from framework.engine.retrying import attempt_of, start_due
-from framework.errors import FrameworkError, PluginError, UnknownKind
+from framework.errors import FrameworkError, NotFound, PluginError, UnknownKind
 from framework.models.causes import ENDED
 from framework_run import ends
 
 if TYPE_CHECKING:
     from framework.engine.session import Session
+    from framework.runtimes import Handle, Runtime
 
 
 OnSilent = Callable[[list[tuple[str, str]]], None]
@@ -54,8 +55,7 @@ def collect(
 
 
 def _is_elsewhere(session: Session, run: ActiveRun) -> bool:
-    handle = run.handle or {"kind": "inline"}
-    return not run.document["spec"].get("map") and elsewhere.is_elsewhere(session, handle["kind"])
+    return elsewhere.is_elsewhere(session, (run.handle or {"kind": "inline"})["kind"])
 
 
 def _bring_remote(
@@ -64,7 +64,12 @@ def _bring_remote(
     ended, silent = elsewhere.bring(session, runs, patience)
     passed_over = {uid for uid, _ in silent}
     for run in runs:
-        if run.uid not in passed_over:
+        if run.uid in passed_over:
+            continue
+        if run.document["spec"].get("map"):
+            if run.uid in ended:
+                tell(session, session.database.run(run.uid))
+        else:
             start_due(session, session.database.run(run.uid))
     if silent and on_silent is not None:
         on_silent(silent)
@@ -94,6 +99,9 @@ def _adopt(session: Session) -> list[ActiveRun]:
         except FrameworkError:
             continue  # a plugin that fails hides its own runs only; `framework plugins` says why
         for record, handle in runtime.uncollected():
+            if "spec" not in record:
+                _adopt_map(session, runtime, record["metadata"]["uid"], handle)
+                continue
             session.database.create_run(record, handle=handle)
             uid = record["metadata"]["uid"]
             active = session.database.active_run(uid)
@@ -105,6 +113,18 @@ def _adopt(session: Session) -> list[ActiveRun]:
                 else:
                     Follower(session, runtime, uid, handle, cursor=active.cursor).catch_up()
     return remote
+
+
+def _adopt_map(session: Session, runtime: Runtime, uid: str, handle: Handle) -> None:
+    """Give a map its handle, if its client died between the start and that; its records were there before both."""
+    try:
+        active = session.database.active_run(uid)
+    except NotFound:
+        return  # it is of another database
+    if _is_over(active.document):
+        runtime.cleanup(handle)
+    elif (active.handle or {}).get("kind") == "map" and inline.is_alive(active.handle or {}) is False:
+        session.database.set_handle(uid, handle)
 
 
 def _is_over(run: Document) -> bool:

@@ -20,7 +20,7 @@ from framework.models.causes import ENDED
 from framework.runtimes import Observation, Runtime
 
 if TYPE_CHECKING:
-    from framework.databases import ActiveRun
+    from framework.databases import ActiveRun, Document
     from framework.engine.session import Session
     from framework.runtimes import Cursor, Handle
     from framework_run.events import Event
@@ -68,13 +68,23 @@ def bring(
         else:
             del silent[run.uid]
         try:
-            document = Follower(session, _Seen(session, run, look), run.uid, _handle(run), cursor=run.cursor).catch_up()
+            document = _caught_up(session, run, _Seen(session, run, look))
         except BackendError as error:  # its backend went away before it was tidied up there
             silent[run.uid] = error.message
             continue
         if document["status"].get("state") in ENDED and run.document["status"].get("state") not in ENDED:
             ended.append(run.uid)
     return ended, list(silent.items())
+
+
+def _caught_up(session: Session, run: ActiveRun, seen: Runtime) -> Document:
+    """The run's document when what was seen of it is recorded."""
+    if run.document["spec"].get("map"):
+        from framework.engine.map_there import MapFollower
+
+        MapFollower(session, seen, run.document, _handle(run), cursor=run.cursor).catch_up()
+        return session.database.run(run.uid)
+    return Follower(session, seen, run.uid, _handle(run), cursor=run.cursor).catch_up()
 
 
 def _handle(run: ActiveRun) -> Handle:

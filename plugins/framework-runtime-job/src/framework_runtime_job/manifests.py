@@ -12,14 +12,16 @@ from framework_run.secrets import GIVEN
 from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.patching import patched
+from framework_runtime_job.paths import BASE, TERMINATION, WORK
 from framework_runtime_job.placement import check_preemption
-from framework_runtime_job.pods import BASE, STORE, TERMINATION, WORK, Sources, is_handlers, pod
+from framework_runtime_job.pods import STORE, Sources, is_handlers, pod
 from framework_runtime_job.settings import JobSettings
 
 ABORT: Final = f"{WORK}/abort"
 KEPT: Final = f"{WORK}/kept"
 _INLINE: Final = "framework_run.inlinestore:Store"
 _REPLICAS: Final = "spec.scale.replicas"
+_ROOM: Final = 500  # pods of a map that are there at once unless it says how many: more only wait, at a cost to all
 
 
 def options_of(function: Function) -> JobOptions:
@@ -140,13 +142,39 @@ def secret(document: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def job(
-    document: dict[str, Any], function: Function, options: JobOptions, settings: JobSettings, sources: Sources
-) -> dict[str, Any]:
-    """The Job of one attempt: one pod, and no other in its place.
+_ALONE: Final = {
+    "backoffLimit": 0,
+    "completions": 1,
+    "parallelism": 1,
+    "podFailurePolicy": {
+        "rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    },
+}
+"""One pod. The rule lets the Job fail with the reason of a disruption; without it that would be gone with the pod."""
 
-    Retries are the engine's. The rule on disruptions lets the Job fail with the reason as its evidence; without it the
-    reason would be gone with the pod.
+
+def indexed(count: int, parallelism: int) -> dict[str, Any]:
+    """A pod for each of ``count`` items, at most ``parallelism`` at once: what becomes of one is nothing to others."""
+    return {
+        "completionMode": "Indexed",
+        "backoffLimitPerIndex": 0,
+        "completions": count,
+        "parallelism": min(count, parallelism or _ROOM),
+    }
+
+
+def job(  # noqa: PLR0913  what a Job is made of
+    document: dict[str, Any],
+    function: Function,
+    options: JobOptions,
+    settings: JobSettings,
+    sources: Sources,
+    *,
+    shape: dict[str, Any] = _ALONE,
+) -> dict[str, Any]:
+    """The Job of one attempt, or of a map: a pod each, and no other in its place.
+
+    Retries are the engine's. ``shape`` is how many pods there are, and what becomes of the Job when one fails.
     """
     name = job_name(document["run"])
     labels = {**options.labels, **labels_of(document)}
@@ -156,15 +184,8 @@ def job(
         "kind": "Job",
         "metadata": {"name": name, **metadata},
         "spec": {
-            "backoffLimit": 0,
-            "completions": 1,
-            "parallelism": 1,
+            **shape,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                ]
-            },
             **({"suspend": True} if options.suspend else {}),
             "template": {"metadata": metadata, "spec": pod(document, function, options, settings, sources)},
         },

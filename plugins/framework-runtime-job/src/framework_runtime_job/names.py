@@ -13,6 +13,9 @@ FUNCTION: Final = "framework/function"
 HELD: Final = "framework/runner"
 """Labels; everything that is made has `MANAGED`, what belongs to one run `RUN`, what is shared `HELD`."""
 
+INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""The cluster's own label of a pod of an Indexed Job: which one it is, from 0."""
+
 CONTAINER: Final = "run"
 _LONGEST_NAME: Final = 30  # characters of the run's name in the Job's; a pod's name has 63 in all
 _LONGEST_LABEL: Final = 63

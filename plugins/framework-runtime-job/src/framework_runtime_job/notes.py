@@ -48,6 +48,14 @@ class Notes:
             except (OSError, ValueError, KeyError):
                 continue  # another process has just removed it
 
+    def find(self, handle: Handle) -> Handle | None:
+        """The handle that is noted of an attempt; None where it is not."""
+        try:
+            found: Handle = json.loads(self._path(handle).read_bytes())["handle"]
+        except (OSError, ValueError, KeyError):
+            return None
+        return found
+
     def remove(self, handle: Handle) -> None:
         """Forget an attempt."""
         self.parcel(handle).unlink(missing_ok=True)

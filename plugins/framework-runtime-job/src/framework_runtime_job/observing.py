@@ -23,10 +23,10 @@ def observation(api: Api, handle: Handle) -> Observation:
         place = Place(handle)
         pod = place.pod_of(api.list(place.pods, labelSelector=place.selector))
         job = api.find(place.job)
-        if job is None and (pod is not None or not _is_same_place(api, handle)):
+        if job is None and (pod is not None or not is_same_place(api, handle)):
             return Observation(alive=None)  # it is being taken away, or was never here
         if pod is not None and begun(pod):
-            return _of_begun(api, handle, pod, asked=ABORT in (job or _NOTHING)["metadata"].get("annotations", {}))
+            return of_begun(api, handle, pod, asked=ABORT in (job or _NOTHING)["metadata"].get("annotations", {}))
         end = pending_end(api, handle, pod)
         return Observation(alive=end is None, end=end)
     except (Unreachable, Refused):
@@ -42,13 +42,14 @@ def place_mark(api: Api, namespace: str) -> str:
     return str(found["metadata"]["uid"]) if found else ""
 
 
-def _is_same_place(api: Api, handle: Handle) -> bool:
+def is_same_place(api: Api, handle: Handle) -> bool:
     """Whether this is the cluster that the run was given to: of another one's silence nothing is concluded."""
     mark = place_mark(api, handle["namespace"])
     return not mark or not handle.get("place") or mark == handle["place"]
 
 
-def _of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observation:
+def of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observation:
+    """What a pod says whose container has begun; ``asked`` where somebody has asked the run to end."""
     if not terminated(pod):
         end = silent_node_end(api, pod)
         return Observation(alive=end is None, end=end)

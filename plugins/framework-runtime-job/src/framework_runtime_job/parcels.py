@@ -16,7 +16,8 @@ from typing import Any, Final
 from framework.errors import BackendError, UsageError
 from framework.runtimes import Handle
 from framework_runtime_job.api import Api, Json
-from framework_runtime_job.pods import PARCEL, RECEIVER
+from framework_runtime_job.paths import PARCEL
+from framework_runtime_job.pods import RECEIVER
 
 LIMIT: Final = 1 << 30  # bytes
 _CHUNK: Final = 1 << 20

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from framework.runtimes import Handle
 from framework_runtime_job.api import Json
-from framework_runtime_job.names import ATTEMPT, RUN
+from framework_runtime_job.names import ATTEMPT, INDEX, RUN
 
 
 class Place:
-    """The paths of one attempt's objects.
+    """The paths of one attempt's objects, or of those of one item of a map.
 
     Args:
-        handle: The run's handle.
+        handle: The run's handle; with an ``index`` it is that of an item.
     """
 
     def __init__(self, handle: Handle) -> None:
@@ -28,6 +28,8 @@ class Place:
         self.events = f"/api/v1/{base}/events"
         run = handle["run"]
         self.selector = f"{RUN}={run['uid']},{ATTEMPT}={run.get('attempt', 1)}"
+        if "index" in handle:
+            self.selector += f",{INDEX}={handle['index']}"
 
     def pod_of(self, pods: Sequence[Json]) -> Json | None:
         """The attempt's pod: the first, should the cluster ever have started a second."""

@@ -9,20 +9,15 @@ from typing import Any, Final, NamedTuple
 from framework.errors import UsageError
 from framework.models import Function
 from framework.models.function import Volume
-from framework_runtime_job import placement
+from framework_runtime_job import items, placement
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.options import JobOptions
+from framework_runtime_job.paths import BASE, ITEMS, PARCEL, RUNNER, SUBMISSION, TERMINATION, WORK
 from framework_runtime_job.settings import JobSettings
 
 STORE: Final = "kubernetes"  # of secrets that the cluster keeps
 MARK: Final = "FRAMEWORK_RUN_UID"  # tells of a process which run it belongs to
-BASE: Final = "/framework"
-RUNNER: Final = f"{BASE}/runner/runner.pyz"
-SUBMISSION: Final = f"{BASE}/submission/submission.json"
-WORK: Final = f"{BASE}/work"
-PARCEL: Final = f"{WORK}/parcel"
 RECEIVER: Final = "receive"  # the container that waits for a parcel
-TERMINATION: Final = "/dev/termination-log"
 _MARGIN: Final = 5  # seconds that the supervisor has beyond the run's own grace, to write the end
 _ALIASES: Final = {"gpu": "nvidia.com/gpu"}
 _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
@@ -49,12 +44,13 @@ os.remove(sys.argv[1] + ".tar")
 class Sources(NamedTuple):
     """Where the pod has what it runs: the names of the ConfigMap with the runner and of the Secret with the submission.
 
-    ``parcel`` says that more is sent to it.
+    ``parcel`` says that more is sent to it, ``items`` names the packets of a map by their first indexes.
     """
 
     runner: str
     submission: str
     parcel: bool = False
+    items: tuple[int, ...] = ()
 
 
 def pod(
@@ -74,12 +70,12 @@ def pod(
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": image_of(function, settings),
-        "command": [options.python, "-s", RUNNER, SUBMISSION],
+        "command": items.command(options.python) if sources.items else [options.python, "-s", RUNNER, SUBMISSION],
         "env": variables(document, function),
         "envFrom": options.env_from,
         "workingDir": function.spec.code.workdir,
         "resources": resources(function),
-        "volumeMounts": _mounts(function),
+        "volumeMounts": _mounts(function, sources),
         "terminationMessagePath": TERMINATION,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "imagePullPolicy": function.spec.placement.image_pull_policy,
@@ -92,7 +88,7 @@ def pod(
         "activeDeadlineSeconds": math.ceil(options.deadline) if options.deadline else None,
         "containers": [{name: value for name, value in container.items() if value}],
         "initContainers": [_receiver(container)] if sources.parcel else [],
-        "volumes": _volumes(function, sources.runner, sources.submission),
+        "volumes": _volumes(function, sources),
         "securityContext": of_pod,
         **placement.scheduling(function.spec.placement, settings),
     }
@@ -163,12 +159,14 @@ def resources(function: Function) -> dict[str, dict[str, str]]:
     return {name: amounts for name, amounts in (("requests", requests), ("limits", limits)) if amounts}
 
 
-def _mounts(function: Function) -> list[dict[str, Any]]:
+def _mounts(function: Function, sources: Sources) -> list[dict[str, Any]]:
     ours: list[dict[str, Any]] = [
         {"name": "framework-runner", "mountPath": f"{BASE}/runner", "readOnly": True},
         {"name": "framework-submission", "mountPath": f"{BASE}/submission", "readOnly": True},
         {"name": "framework-work", "mountPath": WORK},
     ]
+    if sources.items:
+        ours.append({"name": "framework-items", "mountPath": ITEMS, "readOnly": True})
     for volume in function.spec.storage.volumes:
         mount = {"name": volume.name, "mountPath": volume.mount, "subPath": volume.sub_path}
         if volume.read_only:
@@ -177,12 +175,15 @@ def _mounts(function: Function) -> list[dict[str, Any]]:
     return ours
 
 
-def _volumes(function: Function, runner: str, submission: str) -> list[dict[str, Any]]:
+def _volumes(function: Function, sources: Sources) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": "framework-runner", "configMap": {"name": runner}},
-        {"name": "framework-submission", "secret": {"secretName": submission}},
+        {"name": "framework-runner", "configMap": {"name": sources.runner}},
+        {"name": "framework-submission", "secret": {"secretName": sources.submission}},
         {"name": "framework-work", "emptyDir": {}},
     ]
+    if sources.items:
+        packets = [{"secret": {"name": items.name_of(sources.submission, first)}} for first in sources.items]
+        found.append({"name": "framework-items", "projected": {"sources": packets}})
     seen: dict[str, dict[str, Any]] = {}
     for volume in function.spec.storage.volumes:  # one volume may be mounted at several places
         seen.setdefault(volume.name, {"name": volume.name, **_source(volume)})

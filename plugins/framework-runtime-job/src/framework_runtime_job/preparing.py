@@ -13,7 +13,7 @@ from framework.models import Function
 from framework.runtimes import Submission
 from framework_runtime_job import manifests
 from framework_runtime_job.options import JobOptions
-from framework_runtime_job.pods import PARCEL
+from framework_runtime_job.paths import PARCEL
 from framework_runtime_job.settings import JobSettings
 
 LARGEST: Final = 1_000_000

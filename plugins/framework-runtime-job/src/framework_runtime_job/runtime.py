@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from framework.errors import BackendError, UsageError
+from framework.errors import BackendError
 from framework.models import Function
 from framework.runtimes import (
     Cursor,
@@ -29,10 +28,9 @@ from framework_runtime_job.notes import Notes
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.places import Place
 from framework_runtime_job.pods import Sources
-from framework_runtime_job.preparing import LARGEST, Prepared, prepare
+from framework_runtime_job.preparing import Prepared, prepare
 from framework_runtime_job.settings import settings_of
-
-_HASH: Final = 16  # hex digits of the archive's digest in its name
+from framework_runtime_job.starting import Starter, check_size, runner_name
 
 
 class JobRuntime(Runtime):
@@ -47,7 +45,7 @@ class JobRuntime(Runtime):
         self.settings = settings_of(context.settings)
         self._notes = Notes(Path(context.home))
         self._apis: dict[tuple[str, str], Api] = {}
-        self._runners: set[tuple[str, str]] = set()  # namespaces and names of the archives that are there
+        self._starters: dict[Api, Starter] = {}
 
     def api(self, context: str = "", server: str = "") -> Api:
         """The cluster of a context, or the one at a server."""
@@ -85,7 +83,7 @@ class JobRuntime(Runtime):
         document, function, options = prepared.document, prepared.function, prepared.options
         secret = function.spec.environment.secrets
         document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
-        runner = manifests.runner(f"framework-runner-{'0' * _HASH}", None)
+        runner = manifests.runner(runner_name("0" * 64), None)
         labels = labels_of(document)
         read = manifests.for_pod(document, detached=submission.detached, options=options)
         items = [
@@ -111,30 +109,43 @@ class JobRuntime(Runtime):
         document, function, options = prepared.document, prepared.function, prepared.options
         read = manifests.for_pod(document, detached=submission.detached, options=options)
         secret = manifests.secret(read, labels_of(document))
-        _check_size(secret)
-        api = self.api(options.context)
-        handle = self._handle(api, document, function, options)
-        place = Place(handle)
-        runner = self._runner(api, place, read)
+        check_size(secret)
+        starter = self._starter(options.context)
+        handle = starter.handle(document, function, options)
+        if again := starter.again(handle):
+            return again
+        runner = starter.runner(Place(handle), read)
         job = manifests.job(document, function, options, self.settings, _sources(document, runner, prepared))
         if prepared.sends:
             handle["parcel"] = parcels.write(self._notes.parcel(handle), prepared.code, prepared.inputs)
-        self._notes.write(document.get("record") or {}, handle)
-        try:
-            made = api.create(place.secrets, secret)
-            created = api.create(place.jobs, job)
-            api.patch(f"{place.secrets}/{made['metadata']['name']}", _owned(created))
-            if prepared.sends and submission.detached:
-                self._send(api, handle)
-        except BaseException:
-            self._give_up(api, place, handle)
-            raise
+        handle = starter.start(document.get("record") or {}, handle, [secret], job)
+        if prepared.sends and submission.detached:
+            self._send(starter, handle)
         return handle
 
-    def _send(self, api: Api, handle: Handle) -> None:
+    def map(self, submissions: Sequence[Submission], parallelism: int) -> Handle:
+        """Create an Indexed Job, whose pods each run one item.
+
+        Raises:
+            BackendError: It could not be created; nothing is left behind.
+            UsageError: The items' parameters are more than pods can be given.
+        """
+        from framework_runtime_job.mapping import start
+
+        return start(self._starter, self._notes, self.settings, submissions, parallelism)
+
+    def _starter(self, context: str) -> Starter:
+        api = self.api(context)
+        return self._starters.setdefault(api, Starter(api, self._notes, self.settings))
+
+    def _send(self, starter: Starter, handle: Handle) -> None:
         """Deliver what a run needs that nobody follows."""
-        for _ in Following(api, handle, {}, self._notes.parcel(handle)).delivered():
-            pass
+        try:
+            for _ in Following(self.api_of(handle), handle, {}, self._notes.parcel(handle)).delivered():
+                pass
+        except BaseException:
+            starter.give_up(handle)
+            raise
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:
         """The runs that were started from here, as they were planned."""
@@ -142,23 +153,28 @@ class JobRuntime(Runtime):
 
     def observe(self, handle: Handle) -> Observation:
         """What the pod, the Job and the cluster's events say."""
+        from framework_runtime_job.map_observing import observation as of_map
         from framework_runtime_job.observing import observation
 
         try:
-            return observation(self.api_of(handle), handle)
+            return (of_map if "uids" in handle else observation)(self.api_of(handle), handle)
         except BackendError:
             return Observation(alive=None)  # no context leads there
 
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
         """Batches from the pod's log after ``cursor``."""
+        if "uids" in handle:
+            from framework_runtime_job.map_following import MapFollowing
+
+            return MapFollowing(self.api_of(handle), handle, cursor, self._notes.parcel(handle)).batches(wait=wait)
         following = Following(self.api_of(handle), handle, cursor, self._notes.parcel(handle))
         return following.live() if wait else following.there()
 
     def cancel(self, handle: Handle, grace: float) -> None:
         """Ask the runner to end the run; a pod that has not begun is taken away."""
-        from framework_runtime_job.ending import cancel
+        from framework_runtime_job.ending import cancel, cancel_map
 
-        cancel(self.api_of(handle), handle, grace)
+        (cancel_map if "uids" in handle else cancel)(self.api_of(handle), handle, grace)
 
     def cleanup(self, handle: Handle) -> None:
         """Remove the Job with its pod and its Secret; with a time to live, let the cluster do that when it is over.
@@ -185,75 +201,6 @@ class JobRuntime(Runtime):
         from framework_runtime_job.leftovers import discard
 
         discard(self.api(), leftover)
-
-    # Submitting
-
-    def _handle(self, api: Api, document: dict[str, Any], function: Function, options: JobOptions) -> Handle:
-        from framework_runtime_job.observing import place_mark
-
-        namespace = options.namespace or self.settings.namespace or api.namespace
-        life, limits = function.spec.life, document.get("timeouts") or {}
-        deadlines = {
-            "pending": limits.get("pending", life.timeouts.pending),
-            "image_pull": limits.get("image_pull", life.timeouts.image_pull),
-        }
-        found = {
-            "kind": "job",
-            "version": 1,
-            "context": options.context or self.settings.context,
-            "server": api.server,
-            "namespace": namespace,
-            "place": place_mark(api, namespace),
-            "job": job_name(document["run"]),
-            "run": document["run"],
-            "token": document["token"],
-            "grace": limits.get("grace"),
-            "ttl": _time_to_live(life.ttl, options),
-            "deadlines": {name: seconds for name, seconds in deadlines.items() if seconds is not None},
-        }
-        return {name: value for name, value in found.items() if value not in (None, "", {})}
-
-    def _runner(self, api: Api, place: Place, document: dict[str, Any]) -> str:
-        """The name of the ConfigMap with the archive, which is created where it is not there."""
-        from framework.engine.archive import build, run_sides
-
-        archive = build(run_sides(document))
-        name = f"framework-runner-{archive.digest.partition(':')[2][:_HASH]}"
-        if (place.config_maps, name) not in self._runners:
-            if api.find(f"{place.config_maps}/{name}") is None:
-                api.create(place.config_maps, manifests.runner(name, archive.data))
-            self._runners.add((place.config_maps, name))
-        return name
-
-    def _give_up(self, api: Api, place: Place, handle: Handle) -> None:
-        """Take back what was created of a run that was not started."""
-        try:
-            api.delete(place.job, propagationPolicy="Background")
-            api.delete(place.secret)
-        except BackendError:
-            return  # the note stays, so that whoever looks next ends and removes it
-        self._notes.remove(handle)
-
-
-def _time_to_live(seconds: float | None, options: JobOptions) -> int | None:
-    """Seconds that a Job stays when it is over and collected: the pod of one with ``keep`` is not over before that."""
-    if seconds is None:
-        return 0 if options.keep else None
-    return math.ceil(seconds)
-
-
-def _owned(job: Json) -> Json:
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
-    return {"metadata": {"ownerReferences": [owner]}}
-
-
-def _check_size(secret: Json) -> None:
-    size = len(secret["stringData"]["submission.json"])
-    if size > LARGEST:
-        raise UsageError(
-            f"the parameters take {size:,} bytes, and a Secret takes {LARGEST:,}",
-            advice="Give what is large as an input: -i NAME=PATH.",
-        )
 
 
 def _sources(document: dict[str, Any], runner: str, prepared: Prepared) -> Sources:

@@ -21,13 +21,14 @@ class Stream:
     Args:
         begin: Asks for it: gives an ``urllib3`` response that has not been read. It is called by the thread, because
             an answer without content yet may be as long in coming.
+        ahead: Pieces of 64 KiB that are read ahead of who takes them.
     """
 
-    def __init__(self, begin: Callable[[], Any]) -> None:
+    def __init__(self, begin: Callable[[], Any], ahead: int = _WAITING) -> None:
         self._begin = begin
         self._response: Any = None
         self._error: FrameworkError | None = None
-        self._pieces: queue.Queue[bytes] = queue.Queue(_WAITING)
+        self._pieces: queue.Queue[bytes] = queue.Queue(ahead)
         self._closed = False
         self.ended = False  # all that came has been taken, and no more comes
         self._thread = threading.Thread(target=self._read, name="framework-job-stream", daemon=True)
