@@ -164,6 +164,32 @@ async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[
     return missing
 
 
+def stay_for_results(longest: float, dask_scheduler: Any = None) -> None:
+    """Have a scheduler not say that it is idle while it keeps results that nobody has collected yet.
+
+    Args:
+        longest: Seconds that it stays for the same results.
+        dask_scheduler: The scheduler.
+    """
+    import time
+
+    if hasattr(dask_scheduler, "framework_stays"):
+        return
+    check, seen = dask_scheduler.check_idle, {"counter": -1.0, "since": 0.0}
+
+    def check_idle() -> float | None:
+        since: float | None = check()
+        if dask_scheduler.transition_counter != seen["counter"]:
+            seen.update(counter=dask_scheduler.transition_counter, since=time.monotonic())
+        owners = [it for name, it in dask_scheduler.clients.items() if name.startswith("framework-") and it.wants_what]
+        if owners and time.monotonic() - seen["since"] < longest:
+            since = dask_scheduler.idle_since = None
+        return since
+
+    dask_scheduler.check_idle = check_idle
+    dask_scheduler.framework_stays = True
+
+
 def release(owner: str, keys: list[str], dask_scheduler: Any = None) -> None:
     """Have the scheduler keep these results no longer; all of the owner's where no key is given."""
     client = dask_scheduler.clients.get(owner)
@@ -231,4 +257,4 @@ def _by_value(functions: Iterable[Callable[..., Any]]) -> None:
         function.__module__ = "__main__"
 
 
-_by_value([keep, release, states, summary, error_of, forget_topic, has_room, about_workers])
+_by_value([keep, stay_for_results, release, states, summary, error_of, forget_topic, has_room, about_workers])

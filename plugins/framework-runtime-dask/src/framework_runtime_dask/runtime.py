@@ -37,6 +37,7 @@ from framework_runtime_dask.clients import (
     keep,
     on_scheduler,
     release,
+    stay_for_results,
 )
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers import NotStartedError, Place, Provider, provider
@@ -44,6 +45,7 @@ from framework_runtime_dask.records import Records
 
 _BATCH: Final = 500  # tasks that are given to the scheduler at once
 _CLIENT: Final = "framework_run.plugins.framework_runtime_dask.client:connect"
+_LONGEST: Final = 7 * 86_400.0  # seconds that results wait for whoever collects them
 _UNSTARTED: Final = "unstarted"  # in a handle: the end of a run whose cluster does not come up
 _GLANCE: Final = 3.0  # seconds to reach a scheduler about a run that is there already
 
@@ -311,6 +313,8 @@ class DaskRuntime(Runtime):
         place = where.ensure(function, options)
         client = self._clients.client(place)
         check_versions(client, place)
+        if place.provider == "operator":  # which asks the scheduler whether it is idle, and ends it then
+            on_scheduler(client, stay_for_results, _LONGEST)
         if options.resources:
             _check_resources(on_scheduler(client, has_room, options.resources), options, place)
         return place, client

@@ -465,8 +465,8 @@ class Report:
     def send(self) -> None:
         """Send what waits."""
         lines = self.lines[self.sent :]
-        if not lines:
-            return
+        if not lines or self.worker.status.name in ("closing", "closed"):
+            return  # what ends because its worker does has not ended: it is started elsewhere, or lost
         self.live += self.size
         if self.is_live:
             message = {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines}

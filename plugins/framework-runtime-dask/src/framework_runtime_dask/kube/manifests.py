@@ -61,13 +61,14 @@ def manifests(function: Function, options: DaskOptions, namespace: str) -> list[
         "worker": {"replicas": least, "spec": _worker(function, options, name, namespace)},
     }
     metadata = {"name": name, "labels": names.labels(function), **({"namespace": namespace} if namespace else {})}
-    applied = json.dumps({"spec": spec, "most": most}, sort_keys=True, separators=(",", ":"))
+    bounds = [least, most] if most > least else None
+    applied = json.dumps({"spec": spec, "scale": bounds}, sort_keys=True, separators=(",", ":"))
     notes = {names.CLUSTER: cluster, names.APPLIED: applied}
     api = f"{names.GROUP}/v1"
     found = [{"apiVersion": api, "kind": "DaskCluster", "metadata": {**metadata, "annotations": notes}, "spec": spec}]
-    if most > least:
-        bounds = {"cluster": name, "minimum": least, "maximum": most}
-        found.append({"apiVersion": api, "kind": "DaskAutoscaler", "metadata": metadata, "spec": bounds})
+    if bounds:
+        follows = {"cluster": name, "minimum": least, "maximum": most}
+        found.append({"apiVersion": api, "kind": "DaskAutoscaler", "metadata": metadata, "spec": follows})
     return found
 
 

@@ -154,7 +154,8 @@ class OperatorProvider(Provider):
                 if error.is_missing:  # the operator has been removed
                     continue
                 raise
-            found += [_described(api, context, namespace, it) for it in items]
+            alive = [it for it in items if not it["metadata"].get("deletionTimestamp")]
+            found += [_described(api, context, namespace, it) for it in alive]
         return found
 
     def close(self, place: Place) -> None:

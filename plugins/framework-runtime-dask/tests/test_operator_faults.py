@@ -1,0 +1,183 @@
+"""The provider ``operator`` when things go wrong, on a real Kubernetes cluster: through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator")]
+
+CODE = """
+import os, time
+import framework as fw
+
+def square(n: int, pause: float = 0.0) -> int:
+    print("number", n, flush=True)
+    time.sleep(pause)
+    return n * n
+
+def many(context: fw.Context, n: int) -> int:
+    client = context.dask_client
+    return sum(client.gather(client.map(pow, range(n), [2] * n)))
+"""
+
+CONFIG = """
+[runtime.dask]
+provider = "operator"
+image = "{image}"
+cluster = "faults"
+threads = 8
+idle_timeout = "{idle}"
+
+[runtime.dask.scheduler.requests]
+cpu = "20m"
+memory = "64Mi"
+"""
+IMAGE = os.environ.get("FRAMEWORK_TEST_DASK_IMAGE", "local/dask:1")
+
+
+def kubectl(*words):
+    ended = subprocess.run(["kubectl", *words], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout) if "json" in words else ended.stdout
+
+
+def until(holds, patience=120.0):
+    """Wait until something holds, and give what it is."""
+    deadline = time.monotonic() + patience
+    while not (found := holds()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.3)
+    return found
+
+
+class Person:
+    """Somebody at a terminal, in a folder with ``job.py``."""
+
+    def __init__(self, folder):
+        folder.mkdir(exist_ok=True)
+        (folder / "job.py").write_text(CODE)
+        (folder / "home").mkdir()
+        self.folder = folder
+        self.settle(idle="5m")
+
+    def settle(self, **over):
+        text = CONFIG.format(**{"image": IMAGE, **over})
+        (self.folder / "home" / "config.toml").write_text(text)
+
+    def call(self, *words, code=0):
+        env = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWORK_")}
+        env["FRAMEWORK_HOME"] = str(self.folder / "home")
+        ended = subprocess.run(
+            [sys.executable, "-m", "framework", *words],
+            cwd=self.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ended.returncode == code, (words, ended.stdout, ended.stderr)
+        return json.loads(ended.stdout) if "--json" in words else ended.stdout + ended.stderr
+
+    def run(self, *words, code=0):
+        return self.call("run", *words, "--kind", "dask", "--json", code=code)
+
+    def shown(self, run):
+        self.call("runs", "sync")
+        return self.call("runs", "show", run["metadata"]["uid"], "--json")
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory):
+    someone = Person(tmp_path_factory.mktemp("person") / "work")
+    if subprocess.run(["kubectl", "get", "daskclusters"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("the Dask operator is not installed: testbed operators dask")
+    yield someone
+    for cluster in someone.call("dask", "cluster", "list", "--json"):
+        if cluster["cluster"] in {"faults", "short"}:
+            someone.call("dask", "cluster", "close", cluster["cluster"])
+
+
+def ended(run):
+    return run["status"]["state"] in {"completed", "failed", "aborted"}
+
+
+def test_it_is_listed_shown_used_again_and_closed(person):
+    assert person.run("job.py:square", "-p", "n=4")["status"]["results"] == {"return": 16}
+    assert person.run("job.py:many", "-p", "n=4")["status"]["results"] == {"return": 14}
+    (listed,) = [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "faults"]
+    shown = person.call("dask", "cluster", "show", "faults", "--json")
+    assert shown["address"] == listed["address"]
+    assert [it["threads"] for it in shown["workers"].values()] == [8]
+    other = person.call("run", "job.py:square", "-p", "n=4", "--kind", "dask", "-o", "threads=2", code=1)
+    assert "is another than is asked for now: .spec.worker.spec.containers[0].args" in other
+    assert "framework dask cluster close faults" in other
+    person.call("dask", "cluster", "close", "faults")
+    assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "faults"] == []
+
+
+def test_more_workers_are_asked_for_by_the_next_run(person):
+    person.run("job.py:square", "-p", "n=4")
+    person.run("job.py:square", "-p", "n=4", "--set", "spec.scale.replicas=2")
+    until(lambda: len(person.call("dask", "cluster", "show", "faults", "--json")["workers"]) == 2)
+
+
+def test_a_worker_pod_that_is_killed_neither_loses_nor_doubles(person):
+    (person.folder / "items.jsonl").write_text("".join(f'{{"n": {n}, "pause": 10}}\n' for n in range(8)))
+    run = person.run("job.py:square", "--map", "items.jsonl", "--detach")
+    uid = run["metadata"]["uid"]
+
+    def begun():
+        person.call("runs", "sync")
+        items = person.call("runs", "list", "--parent", uid, "--json", "--limit", "20")
+        return [it for it in items if it["status"]["state"] == "running"]
+
+    until(begun)
+    kubectl("delete", "pod", "-l", "dask.org/cluster-name=faults,dask.org/component=worker", "--force", "--wait=false")
+    found = until(lambda: (it := person.shown(run)) and ended(it) and it)
+    assert found["status"]["results"] == {"completed": 8, "failed": 0}
+    items = person.call("runs", "list", "--parent", uid, "--json", "--limit", "20")
+    assert sorted(it["status"]["results"]["return"] for it in items) == [n * n for n in range(8)]
+    assert any(len(it["status"]["attempts"]) > 1 for it in items)
+
+
+def test_a_scheduler_that_is_killed_leaves_a_run_that_is_lost_and_the_next_one_runs(person):
+    run = person.run("job.py:square", "-p", "n=3", "-p", "pause=60", "--detach")
+    until(lambda: person.shown(run)["status"]["state"] == "running")
+    kubectl("delete", "pod", "-l", "dask.org/cluster-name=faults,dask.org/component=scheduler", "--force")
+    found = until(lambda: (it := person.shown(run)) and ended(it) and it)
+    assert (found["status"]["state"], found["status"]["cause"]) == ("failed", "Lost")
+    assert "scheduler" in found["status"]["message"]
+    assert person.run("job.py:square", "-p", "n=5")["status"]["results"] == {"return": 25}
+
+
+def test_an_image_that_is_not_there_is_said_with_the_registrys_words(person):
+    image = "127.0.0.1:5000/nowhere:1"
+    run = person.run("job.py:square", "-p", "n=3", "-o", f"image={image}", "-o", "cluster=broken", code=1)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "ImagePull")
+    assert image in run["status"]["message"]
+    assert "spec.placement.image_pull_secrets" in run["status"]["advice"]
+    assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "broken"] == []
+
+
+def test_what_nobody_has_collected_keeps_a_cluster_and_then_it_ends_by_itself(person):
+    person.settle(idle="4s")
+    over = ("-o", "cluster=short")
+    run = person.run("job.py:square", "-p", "n=6", "-p", "pause=1", *over, "--detach")
+    time.sleep(20)  # the operator looks every five seconds: it has looked, and the results are there
+    assert kubectl("get", "daskcluster", "short", "-o", "json")["metadata"]["name"] == "short"
+    found = until(lambda: (it := person.shown(run)) and ended(it) and it)
+    assert found["status"]["results"] == {"return": 36}
+    until(lambda: "short" not in kubectl("get", "daskclusters", "-o", "name"))
+
+
+def test_doctor_says_what_is_there(person):
+    said = person.call("doctor", "--kind", "dask", "job.py:square")
+    assert "knows Dask clusters" in said
+    assert "all that is needed is permitted" in said
