@@ -65,18 +65,18 @@ def sync(fd: int) -> None:
     getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
 
 
-def read(path: str, offset: int) -> tuple[list[Event], int]:
+def read(path: str | int, offset: int) -> tuple[list[Event], int]:
     """Whole events after an offset; a torn last line is left for the next time, a damaged line is skipped.
 
     Args:
-        path: The file; one that is not there has no events.
+        path: The file, or its descriptor, which stays open; one that is not there has no events.
         offset: Bytes.
 
     Returns:
         The events of about a megabyte of file, and the offset behind them; the same offset where nothing is new.
     """
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123  pathlib is slow to import on the run side
+        with open(path, "rb", closefd=isinstance(path, str)) as stream:
             stream.seek(offset)
             data = stream.read(_CHUNK)
             if len(data) == _CHUNK:

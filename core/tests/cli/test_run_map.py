@@ -161,6 +161,30 @@ def test_what_a_dead_client_had_started_is_collected_and_the_rest_is_said(framew
     assert f"The same came out of {len(uids)} items as in the map" in err
 
 
+@pytest.mark.slow
+def test_many_items_at_once_while_others_look_on(framework):
+    """Whoever looks may tidy up after an item that the map's own process follows."""
+    numbers = range(20, 60)
+    words = ("run", "job.py:square", "--map", "-", "--parallelism", "6")
+    with framework.start(*words) as process:
+        process.stdin.write(lines(*({"n": n} for n in numbers)))
+        process.stdin.close()
+        process.stdin = None
+        deadline = time.monotonic() + 60
+        while not (found := json.loads(framework("runs", "list", "--json")[1])):
+            assert time.monotonic() < deadline
+        followers = [framework.start("logs", "-f", found[0]["metadata"]["uid"]) for _ in range(2)]
+        out, err = process.communicate(timeout=90)
+        assert process.returncode == 0, err
+    printed = sorted(f"number {n}" for n in numbers)
+    assert sorted(line.partition("] ")[2] for line in out.splitlines()) == printed
+    for follower in followers:
+        with follower:
+            out, err = follower.communicate(timeout=90)
+        assert follower.returncode == 0, err
+        assert sorted(line.partition(" | ")[2] for line in out.splitlines()) == printed
+
+
 def test_items_that_have_been_run_before_are_reused(framework):
     code, out, err = framework("run", "job.py:square", "--cache", "--json", "-p", "n=2")
     first = json.loads(out)["metadata"]["uid"]

@@ -84,6 +84,23 @@ def test_a_home_that_cannot_be_made_leaves_nothing_and_says_so(tmp_path):
     assert "FRAMEWORK_HOME" in caught.value.advice
 
 
+def test_who_follows_reads_all_even_if_somebody_else_tidies_up_first(runtime, home):
+    other = LocalRuntime(RuntimeContext(home=str(home)))
+    first = submission("local", "def main():\n print('one')\n print('two')\n")
+    handle = runtime.submit(first)
+    following = runtime.follow(handle, {})
+    events, _ = next(following)
+    _over(other, handle)
+    other.cleanup(handle)
+    second = runtime.submit(submission("local", "def main(): pass"))  # which lets go of what is gone
+    events += [event for batch, _ in following for event in batch]
+    assert "".join(event["data"]["text"] for event in events if event["kind"] == "log") == "one\ntwo\n"
+    assert [event["data"]["state"] for event in events if event["kind"] == "end"] == ["completed"]
+    _over(runtime, second)
+    runtime.cleanup(second)
+    assert not runtime._wakers
+
+
 def test_an_interpreter_that_does_not_start_leaves_nothing(runtime, home, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with pytest.raises(BackendError, match="cannot be started"):

@@ -15,7 +15,7 @@ from framework.errors import BackendError, UsageError
 from framework.home import cache_dir, runs_dir
 from framework.models import Function
 from framework.runtimes import Cursor, Finding, Handle, Observation, Runtime, RuntimeContext, Submission
-from framework_run import cgroups, eventfile, locks
+from framework_run import cgroups, locks
 from framework_run.events import Event
 from framework_runtime_local import processes, starting
 from framework_runtime_local.following import Waker
@@ -101,13 +101,12 @@ class LocalRuntime(Runtime):
                 f"the run's folder cannot be made in {str(self._runs)!r}: {error.strerror}",
                 advice="Make room there, or set FRAMEWORK_HOME to a folder that can be written.",
             ) from error
-        waker = Waker.piped()
         try:
+            waker = Waker.piped(spool.events)
             words = starting.command(python, runner, spool.submission)
             pid = starting.start(words, variables, spool.log, lock, waker.writer)
         except BaseException:
             os.close(lock)
-            waker.close()
             spool.remove()
             raise
         processes.remember(pid)
@@ -134,11 +133,11 @@ class LocalRuntime(Runtime):
     def follow(self, handle: Handle, cursor: Cursor, *, wait: bool = True) -> Iterator[tuple[list[Event], Cursor]]:
         """Batches from the event file after ``cursor`` (``{"offset": bytes}``)."""
         spool = Spool(handle["spool"])
-        waker = self._wakers.get(spool.path.name) or Waker()
+        waker = self._wakers.get(spool.path.name) or Waker(spool.events)
         offset = int(cursor.get("offset", 0))
         while True:
             held = spool.held  # looked at before the file is read: what is written afterwards is written by a holder
-            events, offset = eventfile.read(str(spool.events), offset)
+            events, offset = waker.read(offset)
             if events:
                 yield events, {"offset": offset}
                 if any(is_final(event) for event in events):
@@ -177,8 +176,9 @@ class LocalRuntime(Runtime):
 
     def _forget(self) -> None:
         """Let go of the runs that have been cleaned up, here or by another process."""
-        for name in [name for name in self._wakers if not (self._runs / name).exists()]:
-            self._wakers.pop(name).close()
+        for name in list(self._wakers):  # other threads add theirs meanwhile, and take away
+            if not (self._runs / name).exists():
+                self._wakers.pop(name, None)
         processes.reap()
 
     def _spool(self, run: dict[str, Any]) -> Spool:
