@@ -333,7 +333,7 @@ def test_versions_tell_their_story(run, tmp_path):
     assert len(versions) == 2
     newer, older = (f"greet@{version['status']['version']}" for version in versions)
     diff = json.loads(run("function", "diff", older, newer, "--json").stdout)
-    assert [change["field"] for change in diff["changes"]] == ["code.files.hello.py"]
+    assert [(change["section"], change["field"]) for change in diff["changes"]] == [("code", "hello.py")]
     compared = json.loads(run("runs", "compare", "--json").stdout)
     assert {field["field"] for field in compared if field["differs"]} >= {"function"}
 

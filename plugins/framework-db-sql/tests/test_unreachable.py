@@ -107,6 +107,7 @@ class Trouble:
         pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.xdist_group("postgresql")]),
         "locked",
         pytest.param("full", marks=pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small disk")),
+        pytest.param("read-only", marks=pytest.mark.skipif(os.getuid() != 0, reason="only root may seal files")),
     ]
 )
 def trouble(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trouble]:
@@ -115,6 +116,8 @@ def trouble(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trouble]
         yield Trouble(server.url, lambda: server.stop(signal.SIGINT), server.start)
     elif request.param == "locked":
         yield from _locked(tmp_path)
+    elif request.param == "read-only":
+        yield from _read_only(tmp_path)
     else:
         yield from _full(tmp_path)
 
@@ -144,6 +147,32 @@ def _locked(tmp_path: Path) -> Iterator[Trouble]:
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+def _read_only(tmp_path: Path) -> Iterator[Trouble]:
+    """Files that nobody may write to any more, not even who has them open: a file system with writers stays as it is.
+
+    The journal's index is left alone: it is memory that is shared, which Linux answers with SIGBUS.
+    """
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+
+    def seal(sign: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["chattr", sign, *(path for path in folder.iterdir() if path.suffix != ".db-shm")],
+            check=False,
+            capture_output=True,
+        )
+
+    (folder / "probe").touch()
+    can_seal = seal("+i").returncode == 0
+    seal("-i")
+    if not can_seal:
+        pytest.skip("files cannot be sealed here")
+    try:
+        yield Trouble(f"sqlite:///{folder}/runs.db", lambda: seal("+i").check_returncode(), lambda: seal("-i"))
+    finally:
+        seal("-i")
 
 
 def _full(tmp_path: Path) -> Iterator[Trouble]:
@@ -204,6 +233,33 @@ class TestInTheMiddleOfARun:
         while (found := place.runs())[0]["status"]["state"] == "running":
             time.sleep(0.1)
         place.is_whole(found[0])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a disk")
+def test_a_file_system_that_is_read_only_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, "size=16m", "tmpfs", disk], check=False, capture_output=True).returncode:
+        pytest.skip("a disk cannot be mounted here")
+    try:
+        place = Place(tmp_path, f"sqlite:///{disk}/runs.db")
+        started = place.framework("run", "job.py:work", "-p", f"gate={tmp_path}", "--detach")
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.02)
+        subprocess.run([*mount, "remount,ro", "tmpfs", disk], check=True)
+        place.go()
+        for words in (("runs", "list"), ("logs", started.stdout.strip()), ("runs", "sync")):
+            refused = place.framework(*words)
+            assert refused.returncode == 1
+            assert "cannot be opened" in refused.stderr or "not written" in refused.stderr
+            assert "FRAMEWORK_DB" in refused.stderr
+        subprocess.run([*mount, "remount,rw", "tmpfs", disk], check=True)
+        while (found := place.runs())[0]["status"]["state"] in {"pending", "running"}:
+            time.sleep(0.1)
+        place.is_whole(found[0])
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
 
 
 def test_what_dies_undelivered_is_lost_with_all_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
