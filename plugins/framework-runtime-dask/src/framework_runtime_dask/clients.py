@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from framework.errors import BackendError
 from framework_runtime_dask.providers import Place
+from framework_runtime_dask.security import of_client
 
 _CONNECT: Final = 10.0  # seconds to reach a scheduler
 _ASK: Final = 30.0  # seconds for an answer of one
@@ -80,17 +81,11 @@ def _key(place: Place) -> tuple[int, str, str]:
 def _connect(place: Place, address: str, timeout: float) -> Any:
     from distributed import Client
     from distributed.comm.core import CommClosedError
-    from distributed.security import Security
 
-    security = None
-    if place.security:
-        names = {"ca_file": "tls_ca_file", "cert": "tls_client_cert", "key": "tls_client_key"}
-        given = {names[name]: path for name, path in place.security.items()}
-        security = Security(require_encryption=True, **given)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
-            return Client(address, timeout=timeout, security=security, set_as_default=False)
+            return Client(address, timeout=timeout, security=of_client(place.security), set_as_default=False)
     except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
         refused = "refused" in _chain(error)
         raise UnreachableError(

@@ -19,6 +19,7 @@ from dask.utils import parse_timedelta
 from distributed import LocalCluster
 
 from framework_run import locks
+from framework_runtime_dask import security
 
 _LOOK: Final = 0.5  # seconds between two looks at whether there is work
 _LONGEST: Final = 7 * 86_400.0  # seconds that results wait for whoever collects them
@@ -36,13 +37,22 @@ def main(folder: Path) -> int:
     lock = locks.hold(str(folder / "lock"))
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     dask.config.set(_config(spec))
-    with _cluster(spec, folder) as cluster:
-        about = {"address": cluster.scheduler_address, "pid": os.getpid(), "dashboard": _dashboard(spec, cluster)}
+    secure, paths = security.of_cluster(spec["security"], folder)
+    with _cluster(spec, folder, secure) as cluster:
+        about = {
+            "address": cluster.scheduler_address,
+            "pid": os.getpid(),
+            "dashboard": _dashboard(spec, cluster),
+            "security": paths,
+        }
         part = folder / "cluster.part"
         part.write_text(json.dumps(about), encoding="utf-8")
         part.replace(folder / "cluster.json")
         _wait(cluster, folder, stop, parse_timedelta(spec["idle_timeout"]))
         (folder / "cluster.json").unlink(missing_ok=True)
+    if spec["security"]["temporary"]:
+        for path in paths.values():
+            Path(path).unlink(missing_ok=True)
     os.close(lock)
     return 0
 
@@ -57,7 +67,7 @@ def _config(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cluster(spec: dict[str, Any], folder: Path) -> LocalCluster:
+def _cluster(spec: dict[str, Any], folder: Path, secure: Any) -> LocalCluster:
     cluster = LocalCluster(
         n_workers=spec["min"],
         threads_per_worker=spec["threads"],
@@ -69,6 +79,7 @@ def _cluster(spec: dict[str, Any], folder: Path) -> LocalCluster:
         local_directory=str(folder / "workers"),
         death_timeout=parse_timedelta(spec["death_timeout"]),
         silence_logs=False,
+        **({"protocol": "tls://", "security": secure} if secure else {}),
     )
     if spec["max"] > spec["min"]:
         cluster.adapt(minimum=spec["min"], maximum=spec["max"])

@@ -27,12 +27,14 @@ class Security:
     """TLS between client, scheduler and workers.
 
     Args:
+        temporary: For the provider ``local``: certificates are made for the cluster, and end with it.
         ca_file: Path of the PEM file with the authority that has signed all certificates.
         cert: Path of the PEM file with the client's certificate.
         key: Path of the PEM file with the client's key.
         secret: For the provider ``operator``: the Secret with ``ca.crt``, ``tls.crt`` and ``tls.key`` of the pods.
     """
 
+    temporary: bool = False
     ca_file: str = ""
     cert: str = ""
     key: str = ""
@@ -72,6 +74,8 @@ class DaskOptions:
         no_workers_timeout: How long a run waits for a worker that can take it, as ``5m``.
         dashboard: The address of the dashboard, as ``:8787``; none unless told.
         security: TLS.
+        driver: Where the handler runs: as a task of a worker, or here, in the machine that submits it, while what it
+            submits by ``context.dask_client`` runs on the workers.
         context: Of KUBECONFIG, for ``operator``, as what follows; the current one unless told.
         namespace: Where the cluster is; the context's unless told.
         image: Of Functions that name none: it has Dask and Python of the same versions as here.
@@ -92,6 +96,7 @@ class DaskOptions:
     no_workers_timeout: str = "5m"
     dashboard: str = ""
     security: Security = Factory(Security)
+    driver: Literal["worker", "client"] = "worker"
     context: str = ""
     namespace: str = ""
     image: str = ""

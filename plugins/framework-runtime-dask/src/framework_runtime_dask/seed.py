@@ -299,8 +299,20 @@ def prepared(bundle: Bundle, document: dict[str, Any], folder: Path) -> tuple[di
         _MARK: document["run"]["uid"],
         "FRAMEWORK_DASK_SCHEDULER": bundle.worker.scheduler.address,
         "FRAMEWORK_DASK_SECEDE": str(folder / "secede"),
+        **secured(bundle.worker.security, folder),
     }
     return {**document, "code": code, "env": given}, variables
+
+
+def secured(security: Any, folder: Path) -> dict[str, str]:
+    """The variable that names what a handler's own client needs for TLS: what its worker has."""
+    if not security.tls_ca_file:
+        return {}
+    path = folder / "security.json"
+    path.touch(mode=0o600)  # it may have the key itself, and not only the name of its file
+    names = {"ca_file": security.tls_ca_file, "cert": security.tls_worker_cert, "key": security.tls_worker_key}
+    path.write_text(json.dumps(names), encoding="utf-8")
+    return {"FRAMEWORK_DASK_SECURITY": str(path)}
 
 
 def ask(process: subprocess.Popen[bytes], abort: Path, grace: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from framework.errors import UsageError
+from framework_runtime_dask import security
 from framework_runtime_dask.providers import Place, Provider
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ class AddressProvider(Provider):
                 "options.address is empty, which the provider 'address' needs",
                 advice="Name the scheduler: -o address=tcp://HOST:8786",
             )
+        security.check(options.security, "address")
+        is_secure = options.address.startswith("tls://")
+        if is_secure != bool(security.files(options.security)):
+            is_so = "and options.security names no certificates" if is_secure else "and options.security is set"
+            raise UsageError(
+                f"options.address is {options.address!r}, {is_so}",
+                advice="With tls:// go ca_file, cert and key of options.security, and without it none.",
+            )
         if attrs.asdict(function.spec.scale) != {"replicas": None, "min_replicas": None, "max_replicas": None}:
             raise UsageError(
                 "spec.scale is set, and the provider 'address' never scales a cluster",
@@ -40,8 +49,8 @@ class AddressProvider(Provider):
 
     def ensure(self, function: Function, options: DaskOptions) -> Place:  # noqa: ARG002  the interface's
         """The cluster is there, or the client will say."""
-        security = {name: path for name, path in attrs.asdict(options.security).items() if path}
-        return Place(provider="address", cluster=options.address, address=options.address, security=security, facts={})
+        paths = security.files(options.security)
+        return Place(provider="address", cluster=options.address, address=options.address, security=paths, facts={})
 
     def evidence(self, place: Place) -> str:  # noqa: ARG002  the interface's
         """Nothing is known of it but what its scheduler says."""

@@ -15,6 +15,7 @@ import attrs
 
 from framework.errors import BackendError, UsageError
 from framework_run import locks
+from framework_runtime_dask import security
 from framework_runtime_dask.providers import Place, Provider
 from framework_runtime_dask.scale import check_memory, cluster_name, workers
 
@@ -43,6 +44,7 @@ class LocalProvider(Provider):
             )
         workers(function)
         check_memory(options.memory)
+        security.check(options.security, "local")
 
     def render(self, function: Function, options: DaskOptions) -> dict[str, Any]:
         """The settings of the driver process."""
@@ -106,6 +108,9 @@ class LocalProvider(Provider):
                     advice="End that process.",
                 )
             time.sleep(_LOOK)
+        for child in [child for child in _children if child.pid == owner.get("pid")]:
+            child.wait()  # it has let go of its lock as the last thing that it does
+            _children.remove(child)
 
     def _folder(self, name: str) -> Path:
         return self.home / "dask" / "clusters" / name
@@ -119,7 +124,7 @@ class LocalProvider(Provider):
         except (OSError, ValueError):
             return None  # it begins, or has just ended
         facts = {"dashboard": found.get("dashboard", ""), "pid": str(found["pid"])}
-        return Place(provider="local", cluster=name, address=found["address"], security={}, facts=facts)
+        return Place(provider="local", cluster=name, address=found["address"], security=found["security"], facts=facts)
 
     def _start(self, name: str, folder: Path, spec: dict[str, Any]) -> Place:
         (folder / "cluster.json").unlink(missing_ok=True)
@@ -163,6 +168,7 @@ def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
         "min": least,
         "max": most,
         "adaptive": attrs.asdict(options.adaptive),
+        "security": security.for_cluster(options.security),
         **{name: getattr(options, name) for name in names},
     }
 

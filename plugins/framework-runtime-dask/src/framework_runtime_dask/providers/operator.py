@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from dask.utils import parse_timedelta
 
-from framework.errors import BackendError, UsageError
+from framework.errors import BackendError
 from framework.runtimes import Finding, Leftover
+from framework_runtime_dask import security
 from framework_runtime_dask.kube import manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
 from framework_runtime_dask.kube.trouble import is_ready, trouble
@@ -64,12 +65,7 @@ class OperatorProvider(Provider):
         check_memory(options.memory)
         manifests.image_of(function, options)
         pods.check(function)
-        security = options.security
-        if security.secret and not (security.ca_file and security.cert and security.key):
-            raise UsageError(
-                f"options.security.secret is {security.secret!r}, and the client has no certificate of its own",
-                advice="Name ca_file, cert and key, too: they are files of this machine.",
-            )
+        security.check(options.security, "operator")
 
     def render(self, function: Function, options: DaskOptions) -> Any:
         """The objects, as `kubectl apply` takes them."""
@@ -276,9 +272,9 @@ class OperatorProvider(Provider):
         return api.patch(f"{paths.clusters}/{name}", change)
 
     def _place(self, api: Api, namespace: str, cluster: Json, made: Json, options: DaskOptions) -> Place:
-        security = {name: it for name, it in attrs.asdict(options.security).items() if it and name != "secret"}
+        paths = security.files(options.security)
         place = _described(api, options.context, namespace, {**cluster, "metadata": made["metadata"]})
-        return attrs.evolve(place, security=security, facts={**place.facts, "reach": options.address})
+        return attrs.evolve(place, security=paths, facts={**place.facts, "reach": options.address})
 
     def _wait(self, api: Api, place: Place, patience: float, pull: float | None) -> None:
         """Wait until the scheduler is ready.
