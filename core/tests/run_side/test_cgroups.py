@@ -140,3 +140,35 @@ def test_the_kernel_holds_a_real_group_to_its_limit():
     finally:
         group.remove()
     assert not any(Path(folder).exists() for folder in group.folders.values())
+
+
+JOINED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from framework_run.cgroups import Group
+Group({"memory": sys.argv[2]}, 2).join()
+print(open("/proc/self/cgroup").read(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_is_in_a_real_group_of_version_2_which_stays_as_long():
+    """Its controllers may be at version 1, as on a machine that has both: what limits it is in the tests above."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    root = next((place for _, place, kind, *_ in mounts if kind == "cgroup2"), "")
+    folder = Path(root, f"framework-test-{os.getpid()}")
+    if not root or not os.access(root, os.W_OK):
+        pytest.skip("no control group of version 2 can be made here")
+    folder.mkdir()
+    try:
+        source = Path(cgroups.__file__).parents[1]
+        words = [sys.executable, "-I", "-c", JOINED, str(source), str(folder)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            said = iter(process.stdout.readline, "\n")
+            assert any(line.startswith("0::") and line.endswith(f"/{folder.name}\n") for line in said)
+            cgroups.remove({str(folder)})
+            assert folder.exists()
+            process.communicate("")
+    finally:
+        cgroups.remove({str(folder)})
+    assert not folder.exists()
