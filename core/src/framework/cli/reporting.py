@@ -21,7 +21,6 @@ from framework.cli.index import GROUPS, ROOT
 from framework.errors import (
     BackendError,
     CapabilityMissing,
-    ConditionError,
     FrameworkError,
     NotFound,
     PluginError,
@@ -56,7 +55,6 @@ _NEXT: Final[tuple[tuple[type[FrameworkError], str], ...]] = (
     (PluginError, "framework plugins"),
     (CapabilityMissing, "framework plugins"),
     (BackendError, "framework doctor"),
-    (ConditionError, "framework runs list --help"),
 )
 
 

@@ -65,6 +65,7 @@ def _title(run: Document) -> Iterator[str]:
         ("labels", pairs(metadata["labels"], _LONG)),
         ("function", spec["function"]),
         ("runs", spec["handler"] or " ".join([*spec["command"], *map(shlex.quote, spec["args"])])),
+        ("items", _items(spec["map"])),
         ("kind", spec["kind"]),
         ("parent", spec["parent"]),
         ("replays", spec["replays"]),
@@ -94,6 +95,12 @@ def _why(run: Document) -> Iterator[str]:
     if status["traceback"]:
         yield ""
         yield from (f"  {line}" for line in status["traceback"].rstrip("\n").splitlines())
+
+
+def _items(mapped: Mapping[str, Any]) -> str:
+    """How many items a map has, and how many at once."""
+    at_once = f", {mapped['parallelism']:,} at once" if mapped.get("parallelism") else ""
+    return f"{mapped['items']:,}{at_once}" if "items" in mapped else ""
 
 
 def _values(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
