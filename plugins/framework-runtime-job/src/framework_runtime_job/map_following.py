@@ -76,8 +76,10 @@ class MapFollowing:
             Refused: It may not be looked at.
         """
         try:
-            if self._is_listed(wait=wait):
-                yield from self._rounds(wait=wait)
+            while not self._is_listed(wait=wait):
+                yield [], self.cursor
+                time.sleep(_AGAIN)
+            yield from self._rounds(wait=wait)
         finally:
             self._pods.close()
             for reading in self._readings.values():
@@ -223,7 +225,8 @@ class MapFollowing:
     def _end_of_gone(self, pod: Json) -> ends.Ending:
         """The end of an item whose pod was deleted before it was read to its end."""
         if self._is_asked():
-            return ends.aborted("it was asked to end, and its pod is gone")
+            how = "and its pod is gone" if begun(pod) else "before it began"
+            return ends.aborted(f"it was asked to end {how}")
         found = causes.disruption(pod, node_of(self._api, pod))
         return found or ends.lost("its pod was deleted before it could say how it ended")
 
@@ -257,8 +260,8 @@ class MapFollowing:
 
     def _is_over(self) -> bool:
         """Whether nothing more comes: the Job is over or gone, or none of its pods can begin."""
-        if time.monotonic() < self._looked_at + _LOOK / 2:
-            return False
+        if time.monotonic() < self._looked_at + _LOOK / 2 or any(map(begun, self._pods.there.values())):
+            return False  # what has begun is read to its end
         try:
             return is_over(self._api, self._handle, self._pods.there, has_begun=self._has_begun)
         except (Refused, Unreachable):

@@ -35,10 +35,15 @@ def observation(api: Api, handle: Handle) -> Observation:
         if job is None:
             if not is_same_place(api, handle):
                 return Observation(alive=None)
-            return Observation(alive=False, end=ends.lost(f"its Job {place.name} is not there any more"))
+            gone = ends.lost(f"its Job {place.name} is not in the namespace {handle['namespace']} any more")
+            return Observation(alive=False, end=gone)
         pods = {index_of(pod): pod for pod in api.list(place.pods, labelSelector=place.selector)}
         end = _end_of_all(api, handle, job, pods, has_begun=_has_begun(job))
-        return Observation(alive=end is None, end=end)
+        if end is None:
+            return Observation(alive=True)
+        # What has begun and is there is to be read first; it says how it ended itself.
+        idle = [uid for at, uid in enumerate(handle["uids"]) if at not in pods or not begun(pods[at])]
+        return Observation(alive=False, ends=dict.fromkeys(idle, end))
     except (Unreachable, Refused):
         return Observation(alive=None)
 

@@ -1,0 +1,110 @@
+"""Maps on the cluster: each item a pod of one Indexed Job, with records and an end of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import os, time
+
+def main(n, how=""):
+    print("number", n, flush=True)
+    if how == "raise":
+        raise ValueError("the reason")
+    if how == "exit":
+        os._exit(7)
+    if how == "sleep":
+        time.sleep(300)
+    return n * n
+"""
+
+
+@pytest.fixture
+def cli(home, tmp_path):
+    """Calls the program in a folder with the code; ``--json`` is added and read."""
+    (tmp_path / "job.py").write_text(CODE)
+    program = Path(sys.executable).parent / "framework"
+
+    def call(*words):
+        env = {**os.environ, "FRAMEWORK_HOME": str(home)}
+        ended = subprocess.run(
+            [program, *words, "--json"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
+        )
+        assert ended.stdout, ended.stderr
+        return json.loads(ended.stdout)
+
+    return call
+
+
+def _map(cli, tmp_path, items, *words):
+    (tmp_path / "items.jsonl").write_text("".join(f"{json.dumps(item)}\n" for item in items))
+    return cli("run", "job.py:main", "--kind", "job", "--map", "items.jsonl", *words)
+
+
+def _items(cli, run):
+    found = cli("runs", "list", "--parent", run["metadata"]["uid"])
+    return sorted(found, key=lambda item: item["spec"]["iteration"])
+
+
+def _ended(cli, run):
+    uid, deadline = run["metadata"]["uid"], time.monotonic() + 150
+    while (found := cli("runs", "show", uid))["status"]["state"] in ("pending", "running"):
+        assert time.monotonic() < deadline, found["status"]
+        time.sleep(1)
+    return found
+
+
+def test_each_item_has_its_own_records_and_none_ends_another(cli, tmp_path, kubectl):
+    items = [{"n": n, "how": {1: "raise", 2: "exit"}.get(n, "")} for n in range(6)]
+    run = _map(cli, tmp_path, items, "--parallelism", "3")
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "UserError")
+    assert run["status"]["results"] == {"completed": 4, "failed": 2}
+    found = _items(cli, run)
+    assert [item["status"]["state"] for item in found] == ["completed", "failed", "failed", *["completed"] * 3]
+    assert [item["status"]["results"].get("return") for item in found] == [0, None, None, 9, 16, 25]
+    assert "the reason" in found[1]["status"]["message"]
+    assert all(item["status"]["gaps"] == [] for item in found)
+    assert kubectl("get", "jobs", "-l", f"framework/run={run['metadata']['uid']}", "-o", "json")["items"] == []
+
+
+def test_a_detached_map_is_collected_and_a_pod_that_is_taken_away_fails_its_item_alone(cli, tmp_path, kubectl, fault):
+    items = [{"n": 0}, {"n": 1, "how": "sleep"}, {"n": 2}]
+    run = _map(cli, tmp_path, items, "--parallelism", "2", "--detach")
+    selector = f"framework/run={run['metadata']['uid']}"
+    deadline = time.monotonic() + 100
+    while kubectl("get", "job", "-l", selector, "-o", "json")["items"][0]["status"].get("succeeded") != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    (pod,) = kubectl("get", "pods", "-l", selector, "--field-selector=status.phase=Running", "-o", "json")["items"]
+    fault("evict", pod["metadata"]["name"])
+    assert _ended(cli, run)["status"]["results"] == {"completed": 2, "failed": 1}
+    states = [item["status"]["state"] for item in _items(cli, run)]
+    assert states == ["completed", "failed", "completed"]
+
+
+def test_a_map_is_asked_to_end(cli, tmp_path, kubectl):
+    run = _map(cli, tmp_path, [{"n": n, "how": "sleep"} for n in range(5)], "--parallelism", "2", "--detach")
+    selector = f"framework/run={run['metadata']['uid']}"
+    deadline = time.monotonic() + 100
+    while kubectl("get", "job", "-l", selector, "-o", "json")["items"][0]["status"].get("ready") != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    cli("abort", run["metadata"]["uid"])
+    ended = _ended(cli, run)
+    assert (ended["status"]["state"], ended["status"]["results"]) == ("aborted", {"completed": 0, "failed": 5})
+    assert {item["status"]["cause"] for item in _items(cli, run)} == {"Aborted"}
+    assert kubectl("get", "jobs", "-l", selector, "-o", "json")["items"] == []
+
+
+def test_an_image_that_is_not_there_is_the_end_of_all_items(cli, tmp_path):
+    image = ("--image", "127.0.0.1:5000/nowhere/nothing:1")
+    run = _map(cli, tmp_path, [{"n": n} for n in range(3)], *image)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "ImagePull")
+    assert run["status"]["results"] == {"completed": 0, "failed": 3}
