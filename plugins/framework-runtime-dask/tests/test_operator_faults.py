@@ -122,6 +122,13 @@ def test_it_is_listed_shown_used_again_and_closed(person):
     assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "faults"] == []
 
 
+def test_a_handler_that_is_here_reaches_the_workers_by_a_port_of_its_own(person):
+    run = person.run("job.py:many", "-p", "n=4", "-o", "driver=client")
+    assert run["status"]["results"] == {"return": 14}
+    log = person.call("logs", run["metadata"]["uid"])
+    assert "left behind" not in log
+
+
 def test_more_workers_are_asked_for_by_the_next_run(person):
     person.run("job.py:square", "-p", "n=4")
     person.run("job.py:square", "-p", "n=4", "--set", "spec.scale.replicas=2")

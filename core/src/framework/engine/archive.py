@@ -104,10 +104,10 @@ def unpacked(home: Path, plugins: Iterable[str] = ()) -> Path:
 
 
 def run_sides(submission: Mapping[str, Any]) -> list[str]:
-    """The import names of the plugins whose run side a submission names: its storage, its wrappers, its secrets."""
+    """The import names of the plugins whose run side a submission names: storage, wrappers, secrets, extensions."""
     storage = (submission.get("artifacts") or {}).get("storage") or {}
     entries = [storage, *(submission.get("wrappers") or ()), *(submission.get("secrets") or {}).values()]
-    targets = [entry.get("target", "") for entry in entries]
+    targets = [*(entry.get("target", "") for entry in entries), *(submission.get("extensions") or {}).values()]
     return sorted(
         {target.removeprefix(_MOUNTED).partition(".")[0] for target in targets if target.startswith(_MOUNTED)}
     )

@@ -160,7 +160,7 @@ async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[
 
 
 def stay_for_results(longest: float, dask_scheduler: Any = None) -> None:
-    """Have a scheduler not say that it is idle while it keeps results that nobody has collected yet.
+    """Have a scheduler not say that it is idle while it keeps results that nobody has collected, or has handlers.
 
     Args:
         longest: Seconds that it stays for the same results.
@@ -176,8 +176,9 @@ def stay_for_results(longest: float, dask_scheduler: Any = None) -> None:
         since: float | None = check()
         if dask_scheduler.transition_counter != seen["counter"]:
             seen.update(counter=dask_scheduler.transition_counter, since=time.monotonic())
+        here = set(dask_scheduler.task_metadata.get("framework-here", {})) & set(dask_scheduler.clients)
         owners = [it for name, it in dask_scheduler.clients.items() if name.startswith("framework-") and it.wants_what]
-        if owners and time.monotonic() - seen["since"] < longest:
+        if here or (owners and time.monotonic() - seen["since"] < longest):
             since = dask_scheduler.idle_since = None
         return since
 

@@ -98,12 +98,19 @@ def _wait(cluster: LocalCluster, folder: Path, stop: threading.Event, idle: floa
         if not folder.is_dir():
             return  # whoever removed its home does not want it any more
         tasks = cluster.scheduler.tasks if cluster.scheduler is not None else {}
-        if tasks and now - begun < _LONGEST:
+        if handlers_of(cluster.scheduler) or (tasks and now - begun < _LONGEST):
             busy_at = now
         elif not tasks:
             begun = now
         if now - busy_at > idle:
             return
+
+
+def handlers_of(scheduler: Any) -> set[str]:
+    """The clients of handlers that run beside the workers (`framework_runtime_dask.runside.here`)."""
+    if scheduler is None:
+        return set()
+    return set(scheduler.task_metadata.get("framework-here", {})) & set(scheduler.clients)
 
 
 if __name__ == "__main__":

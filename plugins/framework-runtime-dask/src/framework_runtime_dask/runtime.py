@@ -101,6 +101,9 @@ class DaskRuntime(Runtime):
     def submit(self, submission: Submission) -> Handle:
         """Start the task; the scheduler keeps its result when this process ends.
 
+        With ``options.driver`` ``client`` the handler is started on this machine, and the handle is one of the kind
+        ``local``.
+
         Raises:
             BackendError: The cluster cannot be had, or no worker could ever take it.
         """
@@ -113,6 +116,8 @@ class DaskRuntime(Runtime):
         options = self._options(submission.function)
         bundle = shipping.bundle(submission)
         client.register_plugin(bundle, name=bundle.name)
+        if options.driver == "client":
+            return self._submit_here(submission, place)
         handle = self._handle(submission.document["run"], place, bundle.name, 1)
         topic = handle["topic"]
         document = self._prepared(submission, place)
@@ -147,6 +152,11 @@ class DaskRuntime(Runtime):
         from framework_runtime_dask import seed, shipping
 
         first = submissions[0]
+        if self._options(first.function).driver == "client":
+            raise UsageError(
+                "options.driver is 'client', and the items of a map run on the workers",
+                advice="Leave it out for this run: -o driver=worker",
+            )
         parent = first.document["record"]["spec"]["parent"]
         try:
             place, client = self._cluster(first.function)
@@ -179,6 +189,14 @@ class DaskRuntime(Runtime):
             _keep(client, place, topic, keys)
             del futures
         return {**handle, "uids": uids}
+
+    def _submit_here(self, submission: Submission, place: Place) -> Handle:
+        """Start a run whose handler is a process of this machine."""
+        from framework_runtime_dask.driving import submit_here
+
+        where = self._provider(place.provider)
+        address = where.reach(place) if where.is_steady(place) else ""
+        return submit_here(self._home, submission, place, _topic(submission.document["run"]), address)
 
     def _common(self, submission: Submission, place: Place, parent: str) -> dict[str, Any]:
         """What all items have in common."""
@@ -325,10 +343,15 @@ class DaskRuntime(Runtime):
             "version": 1,
             "run": run,
             "place": attrs.asdict(place),
-            "topic": f"framework-{run['uid']}-{run.get('attempt', 1)}",
+            "topic": _topic(run),
             "bundle": bundle,
             "count": count,
         }
+
+
+def _topic(run: Mapping[str, Any]) -> str:
+    """What an attempt of a run is called at the scheduler."""
+    return f"framework-{run['uid']}-{run.get('attempt', 1)}"
 
 
 def _unstarted(run: dict[str, Any], end: Mapping[str, Any]) -> Handle:

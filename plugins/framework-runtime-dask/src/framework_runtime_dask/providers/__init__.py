@@ -90,6 +90,10 @@ class Provider(ABC):
         """
         return place.address
 
+    def is_steady(self, place: Place) -> bool:  # noqa: ARG002
+        """Whether that address is the same for every process of this machine, and stays when this one ends."""
+        return True
+
     def without_workers(self, place: Place, patience: float) -> Ending | None:  # noqa: ARG002
         """Why no worker comes up, where the provider knows; ``patience`` is for how many seconds one may wait."""
         return None

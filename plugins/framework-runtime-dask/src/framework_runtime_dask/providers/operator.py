@@ -115,6 +115,11 @@ class OperatorProvider(Provider):
             self._forwards[key] = Forward(api, lambda: self._scheduler(api, place), names.SCHEDULER_PORT)
         return f"{_scheme(place)}://{self._forwards[key].address}"
 
+    def is_steady(self, place: Place) -> bool:
+        """A port that this process forwards ends with it."""
+        is_direct = place.facts.get("reach") or place.facts["service"] != "ClusterIP"
+        return bool(is_direct) or self._api(place.facts["context"]).inside
+
     def evidence(self, place: Place) -> str:
         """A DaskCluster that is not there any more is gone with all that ran on it."""
         try:
