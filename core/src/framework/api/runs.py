@@ -99,6 +99,9 @@ class TrackedRun:
         from framework.databases import RunQuery
 
         found = self._session.database.runs(RunQuery(parent=self.uid, descending=False, limit=None))
+        found.sort(
+            key=lambda each: each["spec"].get("iteration") or 0
+        )  # items that ran at once were recorded as they began
         return [TrackedRun(self._session, each) for each in found]
 
     def refresh(self) -> TrackedRun:
