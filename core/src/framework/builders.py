@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Final
 
 from attrs import frozen
+
+USUAL: Final = "buildah"
+"""The builder that is taken where none is named."""
 
 Report = Callable[[str], None]
 """Takes one line of a build's output."""

@@ -13,7 +13,7 @@ from framework.builders import Builder, Recipe, Report
 from framework.engine.images import image_name, image_of, recipe
 from framework.engine.plan import RunRequest, plan
 from framework.engine.session import Session
-from framework.errors import UsageError
+from framework.errors import BackendError, UsageError
 from framework.models.function import Environment
 from framework.plugins.hookspecs import hookimpl
 from framework.plugins.manager import Plugins
@@ -202,3 +202,58 @@ def test_a_base_alone_is_the_image(session: Session) -> None:
 
 def test_a_kind_that_has_no_images_is_not_hindered(session: Session) -> None:
     assert "image" not in planned(session, "local", commands=["true"]).run["spec"]
+
+
+@pytest.fixture
+def doctor(job: None, made: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Ask what a function needs of the kind ``far``, with a builder of the test's own; findings by subject."""
+    from click.testing import CliRunner
+
+    from framework.cli import doctor as module
+    from framework.cli import session as sessions
+
+    def run(builder: Callable[[str], Builder] = FakeBuilder) -> dict[str, Any]:
+        plugins = Plugins()
+        plugins.register(Site(), "site")
+        monkeypatch.setattr(plugins, "builder", lambda _name, registry: builder(registry))
+        monkeypatch.setattr(sessions, "opened", lambda: made(plugins))
+        done = CliRunner().invoke(
+            module.doctor,
+            ["job.py:main", "--kind", "far", *SET, "--json"],
+            catch_exceptions=False,
+            help_option_names=["-h", "--help"],
+        )
+        return {finding["subject"]: finding for finding in json.loads(done.stdout)}
+
+    return run
+
+
+def test_the_doctor_looks_for_the_image_that_is_built(
+    call: Callable[..., Any], doctor: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMEWORK_REGISTRY", "registry.example")
+    finding = doctor()["built image"]
+    assert not finding["ok"]
+    assert "registry.example/framework-env:" in finding["message"]
+    assert "framework function build job.py:main" in finding["advice"]
+    call(*SET)
+    assert doctor()["built image"]["ok"]
+
+
+def test_the_doctor_says_that_there_is_no_registry(doctor: Callable[..., Any]) -> None:
+    finding = doctor()["built image"]
+    assert not finding["ok"]
+    assert "there is no registry" in finding["message"]
+
+
+def test_a_registry_that_only_the_backend_reaches_is_no_fault(
+    doctor: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away(FakeBuilder):
+        def find(self, image: str) -> str:
+            raise BackendError("the registry does not answer")
+
+    monkeypatch.setenv("FRAMEWORK_REGISTRY", "registry.example")
+    finding = doctor(Away)["built image"]
+    assert finding["ok"]
+    assert "the registry does not answer" in finding["message"]

@@ -49,13 +49,21 @@ def _of_kind(kind: str, target: str | None, settings: tuple[str, ...]) -> Iterat
     """What the backend of a kind says of a function; of one that asks for nothing, where none is named."""
     from framework.cli.run.overrides import overrides
     from framework.cli.session import opened
-    from framework.engine.plan import RunRequest, resolved
+    from framework.engine.images import looked_for
+    from framework.engine.plan import RunRequest, in_its_image, resolved
     from framework.models import Function
 
     session = opened()
     function = Function(kind=kind)
     if target:
         function = resolved(session, RunRequest(target=target, kind=kind, overrides=overrides(settings=settings)))
+        try:
+            function = in_its_image(session, function)
+        except UsageError as error:
+            yield Finding(subject="built image", ok=False, message=error.message, advice=error.advice)
+        else:
+            built = looked_for(session, function, target)
+            yield from () if built is None else (built,)
     findings = session.runtime(kind).preflight(function)
     yield from findings or [Finding(subject=f"kind {kind}", ok=True, message="nothing to ask")]
 

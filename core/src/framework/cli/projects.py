@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -72,6 +73,7 @@ def create(name: str, as_json: bool, **given: Any) -> None:
     """Create a project."""
     from framework.documents.converters import dump
     from framework.engine.notifications import wanted
+    from framework.engine.plan import whole_path
     from framework.models import Project, ProjectMetadata, ProjectSpec
     from framework.uris import FunctionUri
 
@@ -85,7 +87,8 @@ def create(name: str, as_json: bool, **given: Any) -> None:
         raise UsageError(f"there is a project {name!r} already", advice=f"See it: framework project show {name}")
     labels = key_values(given["labels"], "--label")
     metadata = ProjectMetadata(name=name, labels=labels, description=given["description"])
-    document = dump(Project(metadata=metadata, spec=ProjectSpec(artifact_path=given["artifact_path"])))
+    place = whole_path(given["artifact_path"], str(Path.cwd()))  # it means the same wherever a run is asked for
+    document = dump(Project(metadata=metadata, spec=ProjectSpec(artifact_path=place)))
     told = [{"to": to, "on": list(given["notify_on"])} for to in given["notify"]]
     if told:
         document.setdefault("spec", {})["notifications"] = wanted(opened(), told)

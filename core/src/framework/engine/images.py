@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from framework.builders import Builder, Recipe, Report
-from framework.errors import UsageError
+from framework.builders import USUAL, Builder, Recipe, Report
+from framework.errors import FrameworkError, UsageError
 from framework.models.function import Environment
+from framework.runtimes import Finding
 
 if TYPE_CHECKING:
     from framework.engine.session import Session
@@ -89,6 +90,27 @@ def image_of(session: Session, function: Function) -> str:
             advice="framework config set registry HOST/PATH, and then: framework function build",
         )
     return image_name(made_of, session.settings.registry)
+
+
+def looked_for(session: Session, function: Function, target: str) -> Finding | None:
+    """Whether the image that is built for a function is in the registry; None where none is built for it.
+
+    Args:
+        session: Whose registry it is.
+        function: As `framework.engine.plan.in_its_image` gives it.
+        target: What people call it on the command line.
+    """
+    if recipe(function.spec.environment) is None:
+        return None
+    image, subject = function.spec.environment.image, "built image"
+    try:
+        digest = session.plugins.builder(USUAL, session.settings.registry).find(image)
+    except FrameworkError as error:  # it is the backend that has to reach the registry
+        return Finding(subject=subject, ok=True, message=f"{image} cannot be looked for from here: {error.message}")
+    if digest:
+        return Finding(subject=subject, ok=True, message=f"{image} is in the registry, {digest}")
+    advice = f"framework function build {target}, with the same --set"
+    return Finding(subject=subject, ok=False, message=f"{image} has not been built", advice=advice)
 
 
 def build(builder: Builder, made_of: Recipe, report: Report, *, anew: bool = False) -> Image:

@@ -176,7 +176,8 @@ def plan_map(
     for number, each in enumerate(params, 1):
         with _naming(number):
             check_params(evolve(request, params=each), base.function)
-    request = evolve(request, notifications=base.request.notifications)
+    of_base = base.request
+    request = evolve(request, notifications=of_base.notifications, artifact_path=of_base.artifact_path)
     run = run_document(request, base.function, base.capture, base.guard)
     retry = run["spec"].pop("retry", None)  # which is the items' own
     if "input_contents" in base.run["spec"]:

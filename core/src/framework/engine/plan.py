@@ -92,6 +92,23 @@ def resolved(session: Session, request: RunRequest) -> Function:
     return loaded.function
 
 
+def in_its_image(session: Session, function: Function) -> Function:
+    """A function as its runtime is to see it: with the image that is built for it, where its kind runs in images.
+
+    Raises:
+        UsageError: It has to be built, and there is no registry.
+    """
+    environment = function.spec.environment
+    if not (environment.commands or environment.build_requirements or environment.base_image):
+        return function
+    if _shares_files(session, function.kind):
+        return function
+    from framework.engine.images import image_of
+
+    needs = attrs.evolve(environment, image=image_of(session, function))
+    return attrs.evolve(function, spec=attrs.evolve(function.spec, environment=needs))
+
+
 def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard | None) -> Planned:
     capture = begin(loaded, masker=guard.masker if guard else None)
     function = loaded.function
@@ -103,6 +120,7 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     inputs = located(session, request, far=far)
     told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
     request.notifications = [*told, *_notifications(session, request, guard)]
+    request.artifact_path = _artifact_path(session, request, function)
     run = run_document(request, function, capture, guard, loaded.args)
     _note_inputs(session, run, inputs)
     note_key(run, request, function)
@@ -149,17 +167,11 @@ def _with_python(function: Function, minor: str) -> Function:
 
 
 def _with_image(session: Session, function: Function, run: Document) -> Function:
-    """The function with the image that was built for it, where its kind runs in images; the run notes which."""
-    environment = function.spec.environment
-    if not (environment.commands or environment.build_requirements or environment.base_image):
-        return function
-    if _shares_files(session, function.kind):
-        return function
-    from framework.engine.images import image_of
-
-    run["spec"]["image"] = image_of(session, function)
-    needs = attrs.evolve(environment, image=run["spec"]["image"])
-    return attrs.evolve(function, spec=attrs.evolve(function.spec, environment=needs))
+    """The function in its image; the run notes which."""
+    found = in_its_image(session, function)
+    if found is not function:
+        run["spec"]["image"] = found.spec.environment.image
+    return found
 
 
 def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
@@ -170,6 +182,7 @@ def replan(session: Session, base: Planned, request: RunRequest) -> Planned:
     inputs = located(session, request)
     if request.notifications or base.told:
         request.notifications = [*base.told, *_notifications(session, request, base.guard)]
+    request.artifact_path = request.artifact_path or base.request.artifact_path
     run = run_document(request, base.function, base.capture, base.guard)
     _note_inputs(session, run, inputs)
     note_key(run, request, base.function)
@@ -315,7 +328,7 @@ def run_document(
         "raw": request.raw,
         "inputs": request.inputs,
         "returns": request.returns,
-        "artifact_path": _artifact_path(request, function),
+        "artifact_path": request.artifact_path,
         "timeouts": _timeouts(request, function),
         "resources": request.resources,
         "retry": retry_of(request, function),
@@ -406,12 +419,22 @@ def main_file(function: Function) -> str | None:
     return next((name for name in names if name in function.spec.code.files), None)
 
 
-def _artifact_path(request: RunRequest, function: Function) -> str:
-    """Where the artifacts of the run go, whole, so that it means the same wherever the run is collected."""
+def _artifact_path(session: Session, request: RunRequest, function: Function) -> str:
+    """Where the artifacts of the run go, whole, so that it means the same wherever the run is collected.
+
+    It is as asked for, else as the function says, else as its project does.
+    """
     place = request.artifact_path or function.spec.storage.artifact_path
+    if not place and not _is_one_version(request.target):
+        place = _of_project(session, function).get("artifact_path", "")
+    return whole_path(place, request.folder)
+
+
+def whole_path(place: str, folder: str) -> str:
+    """A URL as it is, and a path from a folder as one from the root."""
     if not place or "://" in place:
         return place
-    return str((Path(request.folder) / Path(place).expanduser()).absolute())
+    return str((Path(folder) / Path(place).expanduser()).absolute())
 
 
 def _store(session: Session, run: Document, kind: str) -> dict[str, Any]:

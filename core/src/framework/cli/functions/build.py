@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from framework.builders import USUAL
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, note, say, write_json
 from framework.cli.session import opened
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     "--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="Any field of the spec, as for `run`."
 )
 @click.option("--push", "registry", metavar="REGISTRY", help="Where it goes.  [default: the setting `registry`]")
-@click.option("--builder", default="buildah", show_default=True, metavar="NAME", help="The tool that builds.")
+@click.option("--builder", default=USUAL, show_default=True, metavar="NAME", help="The tool that builds.")
 @click.option("--rebuild", is_flag=True, help="Build it though it is there: its base may have moved.")
 @click.option("--dry-run", is_flag=True, help="Print the Containerfile; build nothing.")
 @project_option
