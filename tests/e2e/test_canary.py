@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)  # several processes, one after another
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # several processes, one after another
 CANARY = "canary+in/the mine 4711"
 SOURCE = """
 import logging

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 

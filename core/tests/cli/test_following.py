@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)  # many processes, one after another
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # many processes, one after another
 PROGRAM = str(Path(sys.executable).parent / "framework")
 PATIENCE = 60.0  # seconds; far beyond what anything here takes
 SOURCE = """

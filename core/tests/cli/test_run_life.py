@@ -16,6 +16,8 @@ import os, time
 from pathlib import Path
 import framework as fw
 
+pytestmark = pytest.mark.slow
+
 def flaky(marks: str, fails: int = 1):
     attempt = fw.context().attempt
     print("attempt", attempt)

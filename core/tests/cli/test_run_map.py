@@ -14,6 +14,8 @@ import pytest
 CODE = """
 import pathlib, time
 
+pytestmark = pytest.mark.slow
+
 def square(n: int, base: int = 0, gate: str = "", name: str = ""):
     print("number", n)
     if name:

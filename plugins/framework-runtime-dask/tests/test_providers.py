@@ -17,6 +17,8 @@ from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
 from framework_runtime_dask.runtime import DaskRuntime
 
+pytestmark = pytest.mark.slow
+
 
 def function(scale=None, **options):
     made = Function(kind="dask", metadata=FunctionMetadata(name="job"))

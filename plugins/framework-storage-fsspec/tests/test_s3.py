@@ -26,7 +26,7 @@ from framework_run.errors import StorageError as RunSideStorageError
 from framework_storage_fsspec.runside.posting import Store
 from framework_storage_fsspec.s3 import S3Storage
 
-pytestmark = pytest.mark.xdist_group("s3")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
 
 MAKE = """
 import framework as fw
