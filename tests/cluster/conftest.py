@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from framework.engine.defaults import under
 from framework.runtimes import RuntimeContext
 from framework.settings import runtime_table
 from framework.testing.running import Live, submission
@@ -72,6 +73,7 @@ def start(runtime):
         planned.detached = detached
         if change is not None:
             change(planned.function.spec)
+        planned.function = under(runtime.defaults, planned.function)
         runtime.validate(planned.function)
         live = Live(runtime, planned, runtime.submit(planned))
         started.append(live)

@@ -107,6 +107,15 @@ class Runtime(ABC):
     def __init__(self, context: RuntimeContext) -> None:
         self.context = context
 
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """A part of a spec that holds for every function of this kind from here, where it says nothing itself.
+
+        The engine merges it under the function (`framework.engine.defaults`), so what `validate`, `preflight`, `render`
+        and `submit` are given has it. No version does.
+        """
+        return {}
+
     @abstractmethod
     def validate(self, function: Function) -> None:
         """Check offline that this kind can run the function.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from framework.engine.defaults import under
 from framework.errors import DocumentError, UsageError
 from framework.models.function import Volume
 from framework.runtimes import RuntimeContext
@@ -101,10 +102,12 @@ def test_the_defaults_of_the_cluster_are_under_what_the_function_says(tmp_path):
     planned = _plain()
     planned.function.spec.resources.requests = {"cpu": "2"}
     defaults = {"resources": {"requests": {"cpu": "50m", "memory": "32Mi"}}, "placement": {"service_account": "runner"}}
-    pod = _runtime(tmp_path, defaults=defaults).render(planned)["items"][2]["spec"]["template"]["spec"]
+    runtime = _runtime(tmp_path, defaults=defaults)
+    planned.function, before = under(runtime.defaults, planned.function), planned.function
+    pod = runtime.render(planned)["items"][2]["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["requests"] == {"cpu": "2", "memory": "32Mi"}
     assert pod["serviceAccountName"] == "runner"
-    assert planned.function.spec.resources.requests == {"cpu": "2"}
+    assert before.spec.resources.requests == {"cpu": "2"}
 
 
 def test_a_setting_that_is_not_known_is_refused_by_its_path(tmp_path):

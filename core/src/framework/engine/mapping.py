@@ -95,7 +95,7 @@ class Items(Sequence[Submission]):
             "params": record["spec"]["params"],
             "record": record,
         }
-        return Submission(document=document, function=self._base.function, archive=self._base.submission.archive)
+        return evolve(self._base.submission, document=document, callable=None)
 
     def only(self, places: Sequence[int]) -> Items:
         """Those at some places, in this order."""
@@ -111,7 +111,7 @@ class Items(Sequence[Submission]):
             parent=self._parent,
             replays=self._replays.get(index + 1, ""),
         )
-        run = run_document(request, self._base.function, self._base.capture, self._base.guard)
+        run = run_document(request, self._base.submission.function, self._base.capture, self._base.guard)
         run["metadata"]["uid"] = self._uids[index]
         run["spec"]["iteration"] = index + 1
         if "input_contents" in self._base.run["spec"]:
@@ -178,7 +178,7 @@ def plan_map(
             check_params(evolve(request, params=each), base.function)
     of_base = base.request
     request = evolve(request, notifications=of_base.notifications, artifact_path=of_base.artifact_path)
-    run = run_document(request, base.function, base.capture, base.guard)
+    run = run_document(request, base.submission.function, base.capture, base.guard)
     retry = run["spec"].pop("retry", None)  # which is the items' own
     if "input_contents" in base.run["spec"]:
         run["spec"]["input_contents"] = base.run["spec"]["input_contents"]

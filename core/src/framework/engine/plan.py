@@ -15,6 +15,7 @@ from framework.databases import Document
 from framework.engine import notifications, secrets
 from framework.engine.caching import note_key
 from framework.engine.capture import Capture, begin
+from framework.engine.defaults import under
 from framework.engine.inputs import Located, contents, located
 from framework.engine.life import resources_of, retry_of, timeouts_of
 from framework.engine.request import RunRequest
@@ -70,7 +71,7 @@ def plan(session: Session, request: RunRequest) -> Planned:
     """
     loaded = _load(session, request)
     _resolve(session, request, loaded)
-    guard = secrets.guard(session, loaded.function.spec.environment.secrets)
+    guard = secrets.guard(session, as_run(session, request, loaded).spec.environment.secrets)
     try:
         return _planned(session, request, loaded, guard)
     except FrameworkError as error:
@@ -89,7 +90,14 @@ def resolved(session: Session, request: RunRequest) -> Function:
     """
     loaded = _load(session, request)
     _resolve(session, request, loaded)
-    return loaded.function
+    return as_run(session, request, loaded)
+
+
+def as_run(session: Session, request: RunRequest, loaded: Loaded) -> Function:
+    """The function as it runs where its kind has it run: with the defaults of that under its spec."""
+    if request.inline or loaded.function.kind not in session.plugins.runtimes():
+        return loaded.function  # of a kind that is not there, whoever needs its runtime says so
+    return under(session.runtime(loaded.function.kind).defaults, loaded.function, loaded.written)
 
 
 def in_its_image(session: Session, function: Function) -> Function:
@@ -115,21 +123,22 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     if guard is not None:
         guard.clear_function(loaded)
     _name_version(session, function)
+    here = as_run(session, request, loaded)
     check_params(request, function)
     far = bool(request.inputs) and not _shares_files(session, function.kind)
     inputs = located(session, request, far=far)
     told = notifications.wanted(session, _of_project(session, function).get("notifications", ()))
     request.notifications = [*told, *_notifications(session, request, guard)]
-    request.artifact_path = _artifact_path(session, request, function)
-    run = run_document(request, function, capture, guard, loaded.args)
+    request.artifact_path = _artifact_path(session, request, function) or _artifact_path(session, request, here)
+    run = run_document(request, here, capture, guard, loaded.args)
     _note_inputs(session, run, inputs)
     note_key(run, request, function)
-    document = _submission(session, request, loaded, run, inputs)
+    document = _submission(session, request, loaded, here, run=run, inputs=inputs)
     if guard is not None:
         document["params"] = encode(request.params)
         document["env"] = guard.variables(document["env"])
-        document["secrets"] = secrets.references(session, function.spec.environment.secrets)
-    as_sent = _with_resources(function, document["resources"]) if request.resources else function
+        document["secrets"] = secrets.references(session, here.spec.environment.secrets)
+    as_sent = _with_resources(here, document["resources"]) if request.resources else here
     as_sent = _with_python(as_sent, request.python) if request.python else as_sent
     as_sent = _with_image(session, as_sent, run)
     submission = Submission(document=document, function=as_sent, callable=request.function, archive=loaded.archive)
@@ -365,10 +374,10 @@ def _timeouts(request: RunRequest, function: Function) -> dict[str, float]:
     return request.timeouts if pending is None else {"pending": pending, **request.timeouts}
 
 
-def _submission(
-    session: Session, request: RunRequest, loaded: Loaded, run: Document, inputs: dict[str, Any]
+def _submission(  # noqa: PLR0913  what it is made of
+    session: Session, request: RunRequest, loaded: Loaded, function: Function, *, run: Document, inputs: dict[str, Any]
 ) -> dict[str, Any]:
-    function, metadata = loaded.function, run["metadata"]
+    metadata = run["metadata"]
     code, limits = function.spec.code, timeouts_of(request, function)
     document: dict[str, Any] = {
         "version": 1,

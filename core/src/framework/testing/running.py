@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from framework.engine.defaults import under
 from framework.models import Function
 from framework.runtimes import Capability, Cursor, Handle, Runtime, RuntimeContext, Submission
 from framework_run.events import Event, observed_end
@@ -269,6 +270,7 @@ class RuntimeCase:
 
         def begin(code: str, **over: Any) -> Live:
             planned = submission(self.kind, code, **over)
+            planned.function = under(runtime.defaults, planned.function)
             runtime.validate(planned.function)
             live = Live(runtime, planned, runtime.submit(planned))
             started.append(live)

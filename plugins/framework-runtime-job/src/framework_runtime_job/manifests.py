@@ -35,21 +35,6 @@ def options_of(function: Function) -> JobOptions:
     return structure(dict(function.spec.options), JobOptions, source="the options", at="$.spec.options")
 
 
-def effective(function: Function, settings: JobSettings) -> Function:
-    """A Function with the cluster's defaults under what it says itself; its version stays."""
-    if not settings.defaults:
-        return function
-    import attrs
-
-    from framework.documents.converters import structure
-    from framework.documents.dump import dump
-    from framework.documents.merging import merged
-    from framework.models import FunctionSpec
-
-    spec = structure(merged(settings.defaults, dump(function.spec)), FunctionSpec, source="[runtime.job.defaults]")
-    return attrs.evolve(function, spec=spec)
-
-
 def check(function: Function, settings: JobSettings) -> JobOptions:
     """Look offline for what cannot be rendered.
 

@@ -50,14 +50,14 @@ def examine(api: Api, settings: JobSettings, function: Function | None) -> list[
             api.configuration  # noqa: B018  whether there is one
         except BackendError as error:
             return [Finding(subject="cluster", ok=True, message=error.message)]  # who has none asks for none
-    effective = manifests.effective(function or Function(kind="job"), settings)
-    options = manifests.options_of(effective)
+    wanted = function or Function(kind="job")
+    options = manifests.options_of(wanted)
     try:
         cluster = _cluster(api)
         namespace = options.namespace or settings.namespace or api.namespace
     except BackendError as error:
         return [Finding(subject="cluster", ok=False, message=error.message, advice=error.advice)]
-    subject = Subject(api, namespace, effective, options, settings)
+    subject = Subject(api, namespace, wanted, options, settings)
     checks = [*_OF_CLUSTER, *(_OF_FUNCTION if function is not None else ())]
     with ThreadPoolExecutor(_SEVERAL) as several:
         found = list(several.map(lambda check: _checked(check, subject), checks))

@@ -50,7 +50,7 @@ def prepare(submission: Submission, settings: JobSettings) -> Prepared:
     Raises:
         UsageError: It cannot be a Job; the message names the field.
     """
-    function = manifests.effective(submission.function, settings)
+    function = submission.function
     options = manifests.check(function, settings)
     document = {**submission.document, "env": dict(submission.document.get("env") or {})}
     document["workdir"] = function.spec.code.workdir or None

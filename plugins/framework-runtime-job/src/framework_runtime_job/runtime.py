@@ -58,19 +58,24 @@ class JobRuntime(Runtime):
         """The cluster that a run was given to."""
         return self.api(handle.get("context", ""), "" if self.settings.context else handle["server"])
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """``[runtime.job.defaults]``."""
+        return self.settings.defaults
+
     def validate(self, function: Function) -> None:
         """Look offline for what cannot be rendered.
 
         Raises:
             UsageError: There is something; the message names the field.
         """
-        manifests.check(manifests.effective(function, self.settings), self.settings)
+        manifests.check(function, self.settings)
 
     def preflight(self, function: Function | None = None) -> list[Finding]:
         """Ask the cluster whether it is there and lets us work; and of a function, whether what it names is there."""
         from framework_runtime_job.preflight import examine
 
-        options = manifests.options_of(manifests.effective(function, self.settings)) if function else JobOptions()
+        options = manifests.options_of(function) if function else JobOptions()
         return examine(self.api(options.context), self.settings, function)
 
     def render(self, submission: Submission) -> Json:
