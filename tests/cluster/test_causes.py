@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
+
+from framework.models.function import Volume
 
 SLEEP = "import time\ndef main():\n print('ready')\n time.sleep(120)"
 
@@ -129,3 +132,104 @@ def test_a_job_that_is_suspended_waits_and_runs_when_it_may(start, kubectl):
     assert kubectl("get", "pods", "-l", f"framework/run={live.submission.uid}", "-o", "json")["items"] == []
     kubectl("patch", "job", live.handle["job"], "-p", json.dumps({"spec": {"suspend": False}}))
     assert live.finish().results == {"return": 1}
+
+
+def test_a_run_that_nobody_looks_at_is_ended_by_the_cluster(start, kubectl):
+    """It has begun too late for both of its limits: here, because its Job was made as if it had."""
+
+    def change(spec):
+        spec.resources.requests["framework.test/none"] = 1
+        spec.options["patch"] = {"spec": {"activeDeadlineSeconds": 2}}
+
+    live = start("def main(): pass", change, timeouts={"pending": 600, "run": 600, "grace": 1})
+    deadline = time.monotonic() + 60
+    while not kubectl("get", "job", live.handle["job"], "-o", "json")["status"].get("conditions"):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Timeout"), ran
+
+
+@pytest.fixture
+def slot(kubectl):
+    """A resource of which the node has one, as of an accelerator; its name."""
+    name = f"framework.test/slot-{time.time_ns() % 10**6}"
+    (node, *_) = kubectl("get", "nodes", "-o", "json")["items"]
+    path = f"/status/capacity/{name.replace('/', '~1')}"
+    words = ("patch", "node", node["metadata"]["name"], "--subresource=status", "--type=json", "-p")
+    kubectl(*words, json.dumps([{"op": "add", "path": path, "value": "1"}]))
+    yield name
+    kubectl(*words, json.dumps([{"op": "remove", "path": path}]))
+
+
+def test_a_pod_whose_place_a_more_important_one_takes(start, kubectl, slot):
+    name = f"urgent-{time.time_ns() % 10**6}"
+    live = start(SLEEP, lambda spec: spec.resources.requests.update({slot: 1}))
+    live.printed("ready")
+    urgent = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "priorityClassName": name,
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "python:3.11-slim",
+                    "command": ["true"],
+                    "resources": {"limits": {slot: "1", "cpu": "10m", "memory": "8Mi"}},
+                }
+            ],
+        },
+    }
+    kubectl("create", "priorityclass", name, "--value=1000")
+    try:
+        kubectl("create", "-f", "-", stdin=json.dumps(urgent))
+        ran = live.finish()
+    finally:
+        kubectl("delete", "pod", name, "--ignore-not-found", "--wait=false")
+        kubectl("delete", "priorityclass", name)
+    assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
+    assert ran.log() == b"ready\n"
+
+
+@pytest.mark.alone
+def test_a_pod_whose_node_is_drained(start, kubectl, pod_of):
+    live = start(SLEEP)
+    live.printed("ready")
+    node = pod_of(live)["spec"]["nodeName"]
+    selector = f"--pod-selector=framework/run={live.submission.uid}"
+    drain = ["kubectl", "drain", node, selector, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s"]
+    with subprocess.Popen(drain, stdout=subprocess.DEVNULL) as draining:
+        try:
+            ran = live.finish()
+            assert draining.wait(60) == 0
+        finally:
+            kubectl("uncordon", node)
+    assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
+    assert f"its node {node} is being drained" in ran.status["message"]
+
+
+@pytest.mark.slow
+def test_a_pod_that_fills_its_node_s_disk(start):
+    code = (
+        "import time\ndef main():\n open('/framework/work/big', 'wb').write(bytes(20 << 20))\n"
+        " print('written')\n time.sleep(120)"
+    )
+    live = start(code, lambda spec: spec.resources.limits.update({"ephemeral-storage": "4Mi"}))
+    live._deadline = time.monotonic() + 100
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Evicted"), ran
+    assert "4Mi" in ran.status["message"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "said"), [("pvc", "persistentvolumeclaim"), ("secret", "secret")])
+def test_a_volume_whose_source_is_not_there(start, kind, said):
+    volume = Volume(name="data", mount="/data", type=kind, source="no-such-source")
+    live = start("def main(): pass", lambda spec: spec.storage.volumes.append(volume))
+    live._deadline = time.monotonic() + 100
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "BadInput"), ran
+    assert f'{said} "no-such-source" not found' in ran.status["message"]

@@ -100,5 +100,26 @@ def test_a_pod_that_was_asked_to_end_and_could_not_say_so_is_aborted():
     assert observation(FakeApi(job=_job(**{ABORT: "10"})), HANDLE).end["state"] == "aborted"
 
 
+def _waiting(message):
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"metadata": {"name": "p", "creationTimestamp": "t"}, "status": {"conditions": [condition]}}
+
+
+def test_a_claim_that_is_not_there_is_no_want_of_room():
+    api = FakeApi(pod=_waiting('persistentvolumeclaim "data" not found. not found'), job=_job())
+    assert observation(api, HANDLE).alive is True  # it may still appear
+    api.age = lambda _stamp: 11.0
+    assert observation(api, HANDLE).end["cause"] == "BadInput"
+
+
+def test_a_limit_that_was_kept_late_says_so():
+    api = FakeApi(pod=_waiting("0/1 nodes are available"), job=_job())
+    api.age = lambda _stamp: 21.0
+    end = observation(api, {**HANDLE, "deadlines": {"pending": 20}}).end
+    assert (end["cause"], "nobody looked" in end["message"]) == ("Unschedulable", False)
+    api.age = lambda _stamp: 500.0
+    assert "nobody looked before 500 s" in observation(api, {**HANDLE, "deadlines": {"pending": 20}}).end["message"]
+
+
 def test_what_runs_is_alive():
     assert observation(FakeApi(pod=RUNNING, job=_job()), HANDLE).alive is True

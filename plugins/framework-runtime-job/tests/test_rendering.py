@@ -135,6 +135,21 @@ def test_what_cannot_be_rendered_is_refused_offline(tmp_path, change, said):
     assert caught.value.advice
 
 
+@pytest.mark.parametrize(
+    ("limits", "keep", "deadline"),
+    [
+        ({"pending": 60, "run": 100, "grace": 10}, None, 200),
+        ({"pending": 60, "run": 100, "grace": 10}, 3600, 3800),
+        ({"pending": 60, "run": None, "grace": 10}, None, None),
+        ({"pending": None, "run": 100, "grace": 10}, None, None),
+    ],
+)
+def test_the_cluster_keeps_what_it_can_of_the_limits_of_time(tmp_path, limits, keep, deadline):
+    planned = submission("job", "def main(): pass", timeouts=limits)
+    planned.function.spec.options["keep"] = keep
+    assert _runtime(tmp_path).render(planned)["items"][2]["spec"].get("activeDeadlineSeconds") == deadline
+
+
 def test_a_secret_without_a_key_is_refused(tmp_path):
     planned = _plain()
     planned.function.spec.environment.secrets = {"TOKEN": "kubernetes:keys"}

@@ -163,7 +163,9 @@ def of_job(job: Json) -> Ending | None:
             continue
         reason, message = condition.get("reason", ""), condition.get("message", "")
         if reason == "DeadlineExceeded":
-            return ends.failed("Timeout", line(f"the Job's deadline was reached: {message}"), "Raise the deadline.")
+            return ends.failed(
+                "Timeout", line(f"the Job's deadline was reached: {message}"), "Raise spec.life.timeouts."
+            )
         if "DisruptionTarget" in message:
             return preempted(f"its pod was taken away: {message}")
         return ends.lost(line(f"its pod is gone, and its Job says: {reason}: {message}"))

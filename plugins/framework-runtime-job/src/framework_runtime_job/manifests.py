@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any, Final
 
 from framework.errors import UsageError
@@ -21,6 +22,7 @@ ABORT: Final = f"{WORK}/abort"
 KEPT: Final = f"{WORK}/kept"
 _INLINE: Final = "framework_run.inlinestore:Store"
 _REPLICAS: Final = "spec.scale.replicas"
+_MARGIN: Final = 30  # seconds in which a run says its end before its Job is ended
 _ROOM: Final = 500  # pods of a map that are there at once unless it says how many: more only wait, at a cost to all
 
 
@@ -148,6 +150,20 @@ def indexed(count: int, parallelism: int) -> dict[str, Any]:
     }
 
 
+def _deadline(document: dict[str, Any], options: JobOptions) -> dict[str, int]:
+    """When the cluster itself ends a Job, where it has limits for both phases: after their sum, so also unwatched.
+
+    Of one limit alone nothing can be said to it, because it counts both phases as one. The runner and whoever follows
+    are quicker; this is what holds when nobody looks.
+    """
+    limits = document.get("timeouts") or {}
+    pending, run = limits.get("pending"), limits.get("run")
+    if pending is None or run is None:
+        return {}
+    rest = (limits.get("grace") or 0.0) + (options.keep or 0.0) + _MARGIN
+    return {"activeDeadlineSeconds": math.ceil(pending + run + rest)}
+
+
 def job(  # noqa: PLR0913  what a Job is made of
     document: dict[str, Any],
     function: Function,
@@ -170,6 +186,7 @@ def job(  # noqa: PLR0913  what a Job is made of
         "metadata": {"name": name, **metadata},
         "spec": {
             **shape,
+            **(_deadline(document, options) if shape is _ALONE else {}),
             "podReplacementPolicy": "Failed",
             **({"suspend": True} if options.suspend else {}),
             "template": {"metadata": metadata, "spec": pod(document, function, options, settings, sources)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from framework.runtimes import Handle
@@ -17,7 +18,9 @@ ABORT: Final = "framework/abort"
 
 _PULL: Final = 600.0  # seconds in which a registry that fails may come back, unless spec.life.timeouts.image_pull says
 _MAKE: Final = 10.0  # seconds in which a Secret or ConfigMap may still appear
+_LATE: Final = 60.0  # seconds after which it is said that a limit was kept late
 _MOUNT: Final = 30.0  # likewise for volumes
+_NO_CLAIM: Final = re.compile(r'persistentvolumeclaim "[^"]+" not found')  # the scheduler's words
 
 
 def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
@@ -61,6 +64,8 @@ def _of_pod(api: Api, handle: Handle, pod: Json) -> Ending | None:
             return causes.image_pull(f"{reason}: {message}")
     elif reason in causes.CREATING and age > _MAKE:
         return causes.unmade(f"{reason}: {message}")
+    elif _NO_CLAIM.search(message) and age > _MAKE:
+        return causes.unmade(message)
     elif reason in ("ContainerCreating", "PodInitializing"):
         if limit is not None and age > limit:
             return causes.image_pull(f"its image was not there within its limit of {limit:g} s")
@@ -81,9 +86,11 @@ def _of_mounts(api: Api, handle: Handle, pod: Json) -> Ending | None:
 
 def _too_long(api: Api, handle: Handle, thing: Json, why_not: str) -> Ending | None:
     limit = handle.get("deadlines", {}).get("pending")
-    if limit is None or api.age(thing["metadata"]["creationTimestamp"]) <= limit:
+    age = api.age(thing["metadata"]["creationTimestamp"])
+    if limit is None or age <= limit:
         return None
-    message = f"it did not begin within its limit of {limit:g} s: {why_not}"
+    seen = f" (nobody looked before {age:.0f} s had passed)" if age > limit + _LATE else ""
+    message = f"it did not begin within its limit of {limit:g} s{seen}: {why_not}"
     if why_not.startswith("Unschedulable"):
         return causes.unschedulable(message)
     if why_not.startswith(tuple(causes.PULLING)):
