@@ -27,19 +27,12 @@ memory = "24Mi"
 """
 
 
-# A connection of the pool that the API server closes under load may be found by the garbage collector, and not by the
-# pool: it is the interpreter's to close, and no test's.
-QUIET = ("ignore:unclosed.*SSLSocket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     skip = pytest.mark.skip(reason="no cluster: run inside `testbed exec`, or set KUBECONFIG and TESTBED_CLUSTER")
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.cluster)
-            for rule in QUIET:
-                item.add_marker(pytest.mark.filterwarnings(rule))
             if not os.environ.get("TESTBED_CLUSTER"):
                 item.add_marker(skip)
 

@@ -11,6 +11,7 @@ import pytest
 
 from framework.builders import Builder, Recipe, Report
 from framework.engine.images import image_name, image_of, recipe
+from framework.engine.mapping import plan_map
 from framework.engine.plan import RunRequest, plan
 from framework.engine.session import Session
 from framework.errors import BackendError, UsageError
@@ -257,3 +258,10 @@ def test_a_registry_that_only_the_backend_reaches_is_no_fault(
     finding = doctor(Away)["built image"]
     assert finding["ok"]
     assert "the registry does not answer" in finding["message"]
+
+
+def test_the_items_of_a_map_take_it_too(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.settings, "registry", "registry.example", raising=False)
+    request = RunRequest(target="job.py:main", kind="far", overrides={"environment": {"commands": ["true"]}})
+    (item,) = plan_map(session, request, [{}]).items
+    assert item.function.spec.environment.image.startswith("registry.example/framework-env:")

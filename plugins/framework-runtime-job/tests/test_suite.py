@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,9 +25,15 @@ memory = "32Mi"
 """
 
 
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 @pytest.mark.cluster
 class TestJob(RuntimeSuite):
     kind = "job"
+    keeps_environments = False  # each pod has a folder of its own
 
     @pytest.fixture
     def home(self, tmp_path):
@@ -37,6 +46,21 @@ class TestJob(RuntimeSuite):
     @pytest.fixture
     def runtime(self, home):
         return Plugins().runtime(self.kind, RuntimeContext(home=str(home), settings=runtime_table(self.kind, home)))
+
+    @pytest.fixture
+    def tmp_path(self, tmp_path):
+        """A folder that pods can read from, at the address that the test bed has for this machine."""
+        handler = partial(_Quiet, directory=str(tmp_path))
+        with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
+            self.port = server.server_address[1]
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            yield tmp_path
+            server.shutdown()
+            thread.join()
+
+    def url_of(self, path):
+        return f"http://10.123.0.1:{self.port}/{path.name}"
 
     def pid_here(self, live, number):
         """On this machine, where the test bed's nodes are: the number that the run knows is its container's."""

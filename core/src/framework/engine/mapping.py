@@ -88,14 +88,14 @@ class Items(Sequence[Submission]):
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         record = self.record(self._places[index])
-        document = self._base.submission.document
+        of_base = self._base.submission
         document = {
-            **document,
-            "run": {**document["run"], "uid": record["metadata"]["uid"], "name": record["metadata"]["name"]},
+            **of_base.document,
+            "run": {**of_base.document["run"], "uid": record["metadata"]["uid"], "name": record["metadata"]["name"]},
             "params": record["spec"]["params"],
             "record": record,
         }
-        return evolve(self._base.submission, document=document, callable=None)
+        return evolve(of_base, document=document, callable=None)
 
     def only(self, places: Sequence[int]) -> Items:
         """Those at some places, in this order."""

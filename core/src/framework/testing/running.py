@@ -250,6 +250,7 @@ class RuntimeCase:
     """
 
     kind: ClassVar[str] = ""
+    keeps_environments: ClassVar[bool] = True
 
     @pytest.fixture
     def home(self, tmp_path: Path) -> Path:

@@ -23,7 +23,8 @@ __all__ = ["RuntimeSuite"]
 class RuntimeSuite(EndsSuite, RecordsSuite, SecretsSuite, FollowingSuite, DeathsSuite, AttemptsSuite):
     """All that a runtime promises: ends, records, secrets, following, deaths, the engine in front of it, and attempts.
 
-    Set ``kind``. Override the fixture ``runtime`` where the registered one needs more than a home, and
+    Set ``kind``, and ``keeps_environments = False`` where a run finds nothing of what was installed for the one before.
+    Override the fixture ``runtime`` where the registered one needs more than a home, and
     ``pid_of_handler``, ``pid_of_supervisor``, ``kill_handler``, ``kill_supervisor`` where they are not processes of
     this machine.
     """

@@ -104,9 +104,9 @@ class Api:
                 config.load_incluster_config(client_configuration=configuration)
                 self._namespace = (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
                 return configuration
-            contexts, active = config.list_kube_config_contexts()
+            contexts, active = config.list_kube_config_contexts(_config_file())
             name = self._chosen(config, contexts, active)
-            config.load_kube_config(context=name, client_configuration=configuration)
+            config.load_kube_config(_config_file(), context=name, client_configuration=configuration)
         except config.ConfigException as error:
             raise BackendError(
                 f"no cluster is configured: {str(error).splitlines()[0]}",
@@ -126,7 +126,7 @@ class Api:
         for name in dict.fromkeys([wanted, *(each["name"] for each in contexts)]):
             found = Configuration()
             try:
-                config.load_kube_config(context=name, client_configuration=found)
+                config.load_kube_config(_config_file(), context=name, client_configuration=found)
             except config.ConfigException:
                 continue  # a context that is not there, or cannot be used
             if found.host == self._server:
@@ -309,6 +309,11 @@ class Api:
             f"the cluster at {self.server} does not answer: {_short(error)}",
             advice="Check the network and KUBECONFIG; runs that have been started go on.",
         )
+
+
+def _config_file() -> str | None:
+    """What KUBECONFIG names now: the client itself looks at it once, when it is imported."""
+    return os.environ.get("KUBECONFIG") or None
 
 
 def _in_cluster(context: str) -> bool:

@@ -15,7 +15,7 @@ def framework_runtimes() -> list[RuntimeKind]:
             summary="Runs functions as Kubernetes Jobs, in any image with Python",
             runtime="framework_runtime_job.runtime:JobRuntime",
             options="framework_runtime_job.options:JobOptions",
-            capabilities=frozenset({"detach", "abort", "timeout", "limits", "map", "remote"}),
+            capabilities=frozenset({"detach", "abort", "timeout", "limits", "map", "remote", "requirements"}),
         )
     ]
 

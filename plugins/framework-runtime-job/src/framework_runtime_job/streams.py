@@ -61,7 +61,8 @@ class Stream:
     def _read(self) -> None:
         try:
             self._response = self._begin()
-            for piece in self._response.stream(_PIECE, decode_content=False):
+            # It may have been closed while it was asked for, when there was nothing to shut down yet.
+            for piece in () if self._is_closed() else self._response.stream(_PIECE, decode_content=False):
                 if piece:
                     self._give(piece)
                 if self._closed:
@@ -74,6 +75,9 @@ class Stream:
             with contextlib.suppress(Exception):
                 self._response.close()
             self._give(b"")
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _give(self, piece: bytes) -> None:
         while not self._closed:
