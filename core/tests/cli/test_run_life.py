@@ -11,12 +11,12 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 JOB = """
 import os, time
 from pathlib import Path
 import framework as fw
-
-pytestmark = pytest.mark.slow
 
 def flaky(marks: str, fails: int = 1):
     attempt = fw.context().attempt

@@ -11,10 +11,10 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import pathlib, time
-
-pytestmark = pytest.mark.slow
 
 def square(n: int, base: int = 0, gate: str = "", name: str = ""):
     print("number", n)
