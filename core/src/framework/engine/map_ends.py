@@ -26,9 +26,12 @@ def said(run: Document, kind: str, data: dict[str, Any]) -> Event:
 
 
 def progress(run: Document, done: int, failed: int, reused: int = 0) -> Event:
-    """How many items have ended, how many of them not well, and how many have reused another run."""
+    """How many items have ended, how many not well, how many have reused another run; and the rate of the others."""
+    taken = time.time() - run["status"]["created"]
+    rate = {"rate": (done - reused) / taken} if taken > 0 and done > reused else {}
     text = ", ".join(f"{number:,} {what}" for number, what in ((failed, "failed"), (reused, "reused")) if number)
-    return said(run, "progress", {"done": done, "total": run["spec"]["map"]["items"], "unit": "items", "text": text})
+    total = run["spec"]["map"]["items"]
+    return said(run, "progress", {"done": done, "total": total, "unit": "items", "text": text, **rate})
 
 
 def count(database: Database, run: Document, *states: str) -> int:
