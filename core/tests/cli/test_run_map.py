@@ -126,7 +126,9 @@ def test_an_interrupt_ends_what_runs_and_starts_nothing_more(framework, tmp_path
         assert process.wait(60) == 130
     run = _latest(framework)
     assert (run["status"]["state"], run["status"]["cause"]) == ("aborted", "Aborted")
-    assert len(_children(framework, run)) < 6
+    children = _children(framework, run)
+    assert len(children) < 6
+    assert run["status"]["results"] == {"completed": 0, "failed": len(children)}  # it has waited for them all
 
 
 def test_it_is_ended_from_another_terminal(framework, tmp_path):

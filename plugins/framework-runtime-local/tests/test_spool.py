@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from framework_run import eventfile, locks
 from framework_run.events import Producer, observed_end
+from framework_runtime_local.following import Waker
 from framework_runtime_local.spool import Spool, make, spools, sweep
 
 RUN = {"uid": "0198"}
@@ -47,6 +50,22 @@ def test_a_second_spool_of_a_run_is_refused(tmp_path):
         make(tmp_path / "runs", "0198", {"submission.json": {"first": False}})
     assert spool.read(spool.submission) == {"first": True}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["0198"]
+
+
+def test_runs_that_end_at_once_are_cleaned_up_by_several_threads(runtime, home):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for _ in range(20):
+                names = [f"0198{number}" for number in range(8)]
+                for name in names:
+                    os.close(make(home / "runs", name, {})[1])
+                    runtime._wakers[name] = Waker.piped()
+                list(threads.map(runtime.cleanup, [{"spool": str(home / "runs" / name)} for name in names]))
+                assert runtime._wakers == {}
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_litter_of_dead_clients_is_swept_and_nothing_else(tmp_path):

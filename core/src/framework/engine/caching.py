@@ -99,7 +99,20 @@ def reuse(session: Session, planned: Planned) -> Document | None:
 
     Then the run's document says why.
     """
-    return reuse_for(session, planned.run, planned)
+    run, capture = planned.run, planned.capture
+    if "cache" not in run["spec"]:
+        return None
+    if not planned.request.inline:  # as of any run apart
+        run["status"]["environment"] = capture.settle()
+    capture.keep(session.database)
+    document = reuse_for(session, run, planned)
+    if document is not None and "git" not in run["status"]["environment"]:
+        from framework_run.events import observed
+
+        uid = run["metadata"]["uid"]
+        late = capture.late(session.database, uid)
+        return session.database.apply(uid, [observed({"uid": uid}, "client", late)]) if late else document
+    return document
 
 
 def reuse_for(session: Session, run: Document, planned: Planned) -> Document | None:

@@ -125,20 +125,22 @@ class Follower:
         self._attempt = int(handle.get("run", {}).get("attempt", 1))
         self._on_event = on_event
         self._cursor = of_attempt(cursor or {}, self._attempt)
-        self._interrupts = 0
         self._begun = False  # as far as it was looked at
 
     def follow(self) -> Document:
         """Follow to the end of the attempt; returns the run's document, which may wait for another attempt."""
+        interrupts = answered = 0
         while True:
             try:
+                while answered < interrupts:  # here, so that one more Ctrl-C meanwhile is heard as well
+                    answered += 1
+                    self._ask_to_end(at_once=answered > 1)
                 self._bring(wait=True, is_wanted=self._may_wait)
                 document = self.conclude()
                 if self._row(document).get("state") in ENDED:
                     return document
             except KeyboardInterrupt:
-                self._interrupts += 1
-                self._ask_to_end()
+                interrupts += 1
 
     def follow_while(self, is_wanted: Callable[[], bool]) -> Document:
         """Follow the attempt as long as it is wanted, at most to its end; nobody is asked to end.
@@ -238,15 +240,12 @@ class Follower:
         if row.get("state") in ENDED:
             self._runtime.cleanup(self._handle)
 
-    def _ask_to_end(self) -> None:
+    def _ask_to_end(self, *, at_once: bool) -> None:
         from framework.engine.notes import note
 
         number = self._row(self._look()).get("number", self._attempt)
         self._session.database.apply(self._uid, [note(self._uid, number, "abort", {})])
-        if self._interrupts == 1:
-            self._runtime.cancel(self._handle, _grace(self._handle))
-        else:
-            self._runtime.cancel(self._handle, 0.0)
+        self._runtime.cancel(self._handle, 0.0 if at_once else _grace(self._handle))
 
 
 def _is_open(row: dict[str, Any]) -> bool:

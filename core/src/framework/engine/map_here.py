@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
@@ -48,6 +50,8 @@ class MapHere:
         self._running: set[str] = set()
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
+        self._over = 0  # threads that are through
+        self._wake: SimpleQueue[None] = SimpleQueue()  # has an entry for each of them
         self._stop = False
         self._asked = 0  # how often it was asked to end
         self._done = self._failed = self._reused = 0
@@ -62,7 +66,7 @@ class MapHere:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._width())]
         for thread in threads:
             thread.start()
-        self._see_through(threads)
+        self._see_through(len(threads))
         _marker(self._session.home, self._planned.uid).unlink(missing_ok=True)
         if self._failure is not None:
             raise self._failure
@@ -77,19 +81,28 @@ class MapHere:
         kind = self._planned.base.function.kind
         return {**inline.handle(self._session.home), "kind": "map", "of": kind}
 
-    def _see_through(self, threads: list[threading.Thread]) -> None:
+    def _see_through(self, threads: int) -> None:
+        """Wait for the threads to be through.
+
+        They are counted and not joined: up to Python 3.12, a thread whose `join` was interrupted by Ctrl-C is taken for
+        ended while it lives (github.com/python/cpython/issues/90882).
+        """
         marker, said_at, shown = _marker(self._session.home, self._planned.uid), time.monotonic(), 0
-        while any(thread.is_alive() for thread in threads):
+        interrupts = answered = 0
+        while self._over < threads:
             try:
-                for thread in threads:
-                    thread.join(_LOOK / len(threads))
+                while answered < interrupts:  # here, so that one more Ctrl-C meanwhile is heard as well
+                    answered += 1
+                    self._end(0.0 if self._asked else _GRACE)
+                with suppress(Empty):
+                    self._wake.get(timeout=_LOOK)
                 if not self._asked and marker.exists():
                     self._end(_grace_in(marker))
                 if self._done != shown and time.monotonic() - said_at > _SAY:
                     said_at, shown = time.monotonic(), self._done
                     self._progress()
             except KeyboardInterrupt:
-                self._end(_GRACE if not self._asked else 0.0)
+                interrupts += 1
 
     def _end(self, grace: float) -> None:
         """Ask what runs to end, and start nothing more."""
@@ -108,6 +121,10 @@ class MapHere:
         except BaseException as error:  # noqa: BLE001  it belongs to who waits for the threads
             self._failure = self._failure or error
             self._stop = True
+        finally:
+            with self._lock:
+                self._over += 1
+            self._wake.put(None)
 
     def _next(self) -> int | None:
         with self._lock:
