@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import framework as fw
 from framework.documents.identity import identity, version_of
+from framework.engine.capture.repository import Probe
 from framework.engine.session import current
 from framework.models import Function, FunctionSpec
 from framework.models.function import Cache
@@ -234,3 +236,17 @@ def test_many_at_once(train, count):
     ran = [run.uid for run in runs if "key" in run.document["spec"]["cache"]]
     assert len(ran) == count()
     assert {run.document["status"].get("cached_from", ran[0]) for run in runs} <= set(ran)
+
+
+def test_a_run_apart_that_reuses_another_says_its_commit_although_git_is_slow(tmp_path, monkeypatch):
+    (tmp_path / "job.py").write_text(SOURCE)
+    for words in (["init", "-q"], ["add", "job.py"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], check=True)
+    job = fw.function("job.py:train")
+    first = job.run(cache=True)
+    poll, looks = Probe.poll, iter(range(3))
+    monkeypatch.setattr(Probe, "poll", lambda probe: poll(probe) if next(looks, None) is None else None)
+    hit = job.run(cache=True)
+    assert hit.cached_from == first.uid
+    commits = {run.document["status"]["environment"]["git"]["commit"] for run in (first, hit)}
+    assert len(commits - {""}) == 1
