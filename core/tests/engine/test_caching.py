@@ -240,7 +240,8 @@ def test_many_at_once(train, count):
 
 def test_a_run_apart_that_reuses_another_says_its_commit_although_git_is_slow(tmp_path, monkeypatch):
     (tmp_path / "job.py").write_text(SOURCE)
-    for words in (["init", "-q"], ["add", "job.py"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "job.py"], [*who, "commit", "-qm", "a"]):
         subprocess.run(["git", *words], check=True)
     job = fw.function("job.py:train")
     first = job.run(cache=True)

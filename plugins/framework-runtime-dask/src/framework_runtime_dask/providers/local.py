@@ -144,12 +144,8 @@ class LocalProvider(Provider):
                     advice=f"See {folder / 'log'}.",
                 )
             time.sleep(_LOOK)
-        _children.append(process)
+        process.returncode = 0  # it is to outlive this process, which would be told of a child that nobody waited for
         return found
-
-
-_children: list[subprocess.Popen[bytes]] = []
-"""Drivers that this process has started: kept, so that no one is told of a child that was not waited for."""
 
 
 def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
