@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -144,8 +145,19 @@ class LocalProvider(Provider):
                     advice=f"See {folder / 'log'}.",
                 )
             time.sleep(_LOOK)
-        process.returncode = 0  # it is to outlive this process, which would be told of a child that nobody waited for
+        _children.append(process)
         return found
+
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Drivers that this process has started, and may have to wait for."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """They outlive this process, which is not to be told at its end of children that nobody waited for."""
+    for child in _children:
+        child.returncode = 0
 
 
 def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
