@@ -57,10 +57,12 @@ class Api:
 
     Args:
         context: The context's name; empty for the current one.
+        server: The API server that it has to be; where the context leads elsewhere, one that leads there is looked for.
     """
 
-    def __init__(self, context: str = "") -> None:
+    def __init__(self, context: str = "", server: str = "") -> None:
         self._context = context
+        self._server = server
         self._lock = threading.Lock()
 
     @property
@@ -108,9 +110,17 @@ class Api:
             if self.inside:
                 config.load_incluster_config(client_configuration=configuration)
                 return configuration, (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
-            contexts, active = config.list_kube_config_contexts()
-            name = self._context or active["name"]
-            config.load_kube_config(context=name, client_configuration=configuration)
+            file = os.environ.get("KUBECONFIG") or None  # the library has read it when it was imported
+            contexts, active = config.list_kube_config_contexts(config_file=file)
+            wanted = self._context or active["name"]
+            for name in dict.fromkeys([wanted, *(each["name"] for each in contexts if self._server)]):
+                config.load_kube_config(config_file=file, context=name, client_configuration=configuration)
+                if self._server in ("", configuration.host):
+                    break
+            else:
+                raise ApiError(
+                    f"no context leads to {self._server}, where the cluster is", advice="Add it to KUBECONFIG."
+                )
         except config.ConfigException as error:
             raise BackendError(
                 f"no Kubernetes cluster is configured: {str(error).splitlines()[0]}",

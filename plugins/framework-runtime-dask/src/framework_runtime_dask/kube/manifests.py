@@ -72,6 +72,12 @@ def manifests(function: Function, options: DaskOptions, namespace: str) -> list[
     return found
 
 
+def name_of(cluster: Json) -> str:
+    """The name of a DaskCluster as people say it."""
+    metadata = cluster["metadata"]
+    return str(metadata.get("annotations", {}).get(names.CLUSTER) or metadata["name"])
+
+
 def differences(ours: Json, theirs: Json) -> list[str]:
     """In which fields of its spec a cluster that is there is otherwise than it would be made now, as paths.
 

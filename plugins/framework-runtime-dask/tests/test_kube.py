@@ -1,0 +1,232 @@
+"""The provider ``operator`` against an API that answers as it is told: what is missing, forbidden, gone, silent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import attrs
+import pytest
+
+from framework.errors import BackendError
+from framework.models import Function, FunctionMetadata
+from framework.runtimes import RuntimeContext
+from framework.testing.running import Live, submission
+from framework_runtime_dask.kube import making
+from framework_runtime_dask.options import DaskOptions
+from framework_runtime_dask.providers import NotStartedError, Place
+from framework_runtime_dask.providers.operator import OperatorProvider
+from framework_runtime_dask.runtime import DaskRuntime
+
+CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskclusters"
+PODS = "/api/v1/namespaces/here/pods"
+OPTIONS = DaskOptions(provider="operator", image="with/dask:1")
+FUNCTION = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+MADE = {"uid": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+
+
+class Told:
+    """An API: for each method and path the status and the document of the answer; what is asked is noted."""
+
+    def __init__(self):
+        self.answers = {}
+        self.asked = []
+        told = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self):
+                length = int(self.headers.get("content-length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                path = self.path.partition("?")[0]
+                told.asked.append((self.command, path, body))
+                status, document = told.answers.get((self.command, path), (404, {"message": "no such resource"}))
+                found = document(body) if callable(document) else document
+                data = json.dumps(found).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = do_PATCH = answer  # noqa: N815  the library's names
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def asks(self, method):
+        return [path for verb, path, _ in self.asked if verb == method]
+
+
+@pytest.fixture
+def api(tmp_path, monkeypatch):
+    told = Told()
+    thread = threading.Thread(target=told.server.serve_forever, args=(0.02,))
+    thread.start()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": "here"}}],
+        "clusters": [{"name": "it", "cluster": {"server": told.url}}],
+        "users": [{"name": "it", "user": {}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    monkeypatch.setattr(making, "LOOK", 0.01)
+    yield told
+    told.server.shutdown()
+    told.server.server_close()
+    thread.join()
+
+
+def created(body):
+    return {**body, "metadata": {**body["metadata"], **MADE}}
+
+
+def pod(**status):
+    return {"metadata": {"name": "scheduler", **MADE}, "status": status}
+
+
+def failing(tmp_path):
+    with pytest.raises(BackendError) as caught:
+        OperatorProvider(tmp_path).ensure(FUNCTION, OPTIONS)
+    return caught.value
+
+
+def test_an_operator_that_is_not_installed_is_said_with_how_to_install_it(api, tmp_path):
+    error = failing(tmp_path)
+    assert "the Dask operator is not installed" in error.message
+    assert "helm install" in error.advice
+    (finding,) = OperatorProvider(tmp_path).findings(OPTIONS)
+    assert "not installed" in finding.message
+
+
+def test_a_namespace_that_is_not_there_is_another_matter(api, tmp_path):
+    said = {"message": 'namespaces "here" not found', "details": {"kind": "namespaces"}}
+    api.answers["POST", CLUSTERS] = (404, said)
+    assert 'namespaces "here" not found' in failing(tmp_path).message
+
+
+def test_what_is_forbidden_is_said_as_the_api_says_it(api, tmp_path):
+    api.answers["POST", CLUSTERS] = (403, {"message": 'daskclusters is forbidden: User "me" cannot create'})
+    error = failing(tmp_path)
+    assert 'User "me" cannot create' in error.message
+    assert "framework doctor --kind dask" in error.advice
+    reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    api.answers["GET", CLUSTERS] = (200, {"items": []})
+
+    def review(body):
+        return {"status": {"allowed": body["spec"]["resourceAttributes"]["resource"] != "daskclusters"}}
+
+    api.answers["POST", reviews] = (201, review)
+    known, permitted = OperatorProvider(tmp_path).findings(OPTIONS)
+    assert known.ok
+    assert permitted.message == "may not: create daskclusters"
+
+
+def test_an_api_that_does_not_answer_proves_nothing(tmp_path, api):
+    place = Place(provider="operator", cluster="x", address="tcp://x", security={}, facts={**FACTS, "server": api.url})
+    assert OperatorProvider(tmp_path).evidence(place) == "the DaskCluster here/default-job is gone"
+    api.answers["GET", f"{CLUSTERS}/default-job"] = (500, {"message": "etcd"})
+    assert OperatorProvider(tmp_path).evidence(place) == ""
+    for uid, said in (("1", ""), ("2", "has ended, and was made again")):
+        api.answers["GET", f"{CLUSTERS}/default-job"] = (200, {"metadata": {"uid": uid}})
+        assert OperatorProvider(tmp_path).evidence(place).endswith(said)
+    elsewhere = attrs.evolve(place, facts={**FACTS, "server": "https://elsewhere"})
+    assert OperatorProvider(tmp_path).evidence(elsewhere) == ""
+    with pytest.raises(BackendError, match="no context leads to https://elsewhere"):
+        OperatorProvider(tmp_path).reach(elsewhere)
+
+
+FACTS = {
+    "context": "",
+    "namespace": "here",
+    "name": "default-job",
+    "uid": "1",
+    "service": "ClusterIP",
+    "reach": "",
+}
+
+
+def test_a_cluster_of_which_nobody_takes_care_is_removed_again(api, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "ANSWER", 0.0)
+    api.answers["POST", CLUSTERS] = (201, created)
+    api.answers["GET", PODS] = (200, {"items": []})
+    api.answers["GET", f"{CLUSTERS}/default-job"] = (200, {"metadata": MADE})
+    assert "the Dask operator does not run" in failing(tmp_path).message
+    assert api.asks("DELETE") == [f"{CLUSTERS}/default-job"]
+
+
+def test_a_cluster_that_somebody_else_has_made_is_left_when_it_fails(api, tmp_path):
+    def there(body):
+        return {"message": "exists"}
+
+    api.answers["POST", CLUSTERS] = (409, there)
+    cluster = OperatorProvider(tmp_path).render(FUNCTION, OPTIONS)[0]
+    api.answers["GET", f"{CLUSTERS}/default-job"] = (200, created(cluster))
+    waiting = {"reason": "ImagePullBackOff", "message": "with/dask:1: not found"}
+    status = {"name": "scheduler", "restartCount": 0, "state": {"waiting": waiting}}
+    api.answers["GET", PODS] = (200, {"items": [pod(containerStatuses=[status])]})
+    with pytest.raises(NotStartedError) as caught:
+        OperatorProvider(tmp_path).ensure(FUNCTION, OPTIONS)
+    assert caught.value.end["cause"] == "ImagePull"
+    assert api.asks("DELETE") == []
+
+
+def test_a_run_whose_cluster_does_not_come_up_ends_with_the_cause(api, tmp_path):
+    api.answers["POST", CLUSTERS] = (201, created)
+    ended = {"exitCode": 127, "message": "exec: dask: not found"}
+    status = {"name": "scheduler", "restartCount": 2, "state": {}, "lastState": {"terminated": ended}}
+    api.answers["GET", PODS] = (200, {"items": [pod(containerStatuses=[status])]})
+    settings = {"provider": "operator", "image": "with/dask:1"}
+    runtime = DaskRuntime(RuntimeContext(home=str(tmp_path), settings=settings))
+    planned = submission("dask", "def main(): pass")
+    live = Live(runtime, planned, runtime.submit(planned))
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "BadInput")
+    assert "exec: dask: not found" in ran.status["message"]
+    runtime.cancel(live.handle, 0)
+    runtime.cleanup(live.handle)
+    assert list(runtime.uncollected()) == []
+    assert len(api.asks("DELETE")) == 1
+
+
+def test_a_cluster_that_never_came_up_is_a_leftover(api, tmp_path):
+    provider = OperatorProvider(tmp_path)
+    cluster = created(provider.render(FUNCTION, OPTIONS)[0])
+    assert provider.leftovers() == []
+    provider._seen.note("", "here")
+    api.answers["GET", CLUSTERS] = (200, {"items": [cluster]})
+    api.answers["GET", PODS] = (200, {"items": [pod()]})
+    (found,) = provider.leftovers()
+    assert found.name == "DaskCluster here/default-job"
+    api.answers["GET", PODS] = (200, {"items": [pod(conditions=[{"type": "Ready", "status": "True"}])]})
+    assert provider.leftovers() == []
+    provider.discard(found)
+    assert api.asks("DELETE") == [f"{CLUSTERS}/default-job"]
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "reached"),
+    [
+        ("NodePort", {}, "tcp://10.0.0.7:31234"),
+        ("LoadBalancer", {"ingress": [{"ip": "10.9.9.9"}]}, "tcp://10.9.9.9:8786"),
+    ],
+)
+def test_a_service_for_the_outside_is_reached_directly(api, tmp_path, service, status, reached):
+    ready = [{"type": "Ready", "status": "True"}]
+    node = {"status": {"conditions": ready, "addresses": [{"type": "InternalIP", "address": "10.0.0.7"}]}}
+    api.answers["GET", "/api/v1/nodes"] = (200, {"items": [node]})
+    ports = [{"name": "tcp-comm", "nodePort": 31234}]
+    found = {"spec": {"ports": ports}, "status": {"loadBalancer": status}}
+    api.answers["GET", "/api/v1/namespaces/here/services/default-job-scheduler"] = (200, found)
+    facts = {**FACTS, "server": api.url, "service": service}
+    place = Place(provider="operator", cluster="x", address="tcp://x:8786", security={}, facts=facts)
+    provider = OperatorProvider(tmp_path)
+    assert provider.reach(place) == reached
+    assert provider.is_steady(place)
+    assert provider.reach(attrs.evolve(place, facts={**facts, "reach": "tcp://h:1"})) == "tcp://h:1"
