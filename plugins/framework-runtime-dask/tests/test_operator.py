@@ -17,7 +17,7 @@ from framework.testing.runtimes import RuntimeSuite
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers.operator import OperatorProvider
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator"), pytest.mark.timeout(400)]
 
 CONFIG = """
 [runtime.dask]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator")]
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator"), pytest.mark.timeout(400)]
 
 CODE = """
 import os, time
