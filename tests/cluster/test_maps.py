@@ -61,6 +61,14 @@ def _ended(cli, run):
     return found
 
 
+def test_a_plan_is_valid_to_the_api_server(cli, tmp_path, kubectl):
+    shown = _map(cli, tmp_path, [{"n": n} for n in range(7)], "--parallelism", "3", "--dry-run")["creates"]
+    said = kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(shown))
+    assert said.count("created (server dry run)") == 4
+    (job,) = [each for each in shown["items"] if each["kind"] == "Job"]
+    assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (7, 3)
+
+
 def test_each_item_has_its_own_records_and_none_ends_another(cli, tmp_path, kubectl):
     items = [{"n": n, "how": {1: "raise", 2: "exit"}.get(n, "")} for n in range(6)]
     run = _map(cli, tmp_path, items, "--parallelism", "3")

@@ -132,6 +132,10 @@ class Runtime(ABC):
     def render(self, submission: Submission) -> Any:
         """What the runtime would create, as a JSON document; pure."""
 
+    def render_map(self, submissions: Sequence[Submission], parallelism: int) -> Any:  # noqa: ARG002
+        """What the runtime would create for a map, as `render`; the first item's, where each is started by itself."""
+        return self.render(submissions[0])
+
     @abstractmethod
     def submit(self, submission: Submission) -> Handle:
         """Start it and return at once.

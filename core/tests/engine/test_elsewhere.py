@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from framework.engine import elsewhere
+from framework.engine import elsewhere, inline
 from framework.engine.collect import collect, collect_one
 from framework.engine.session import Session
 from framework.errors import BackendError
@@ -22,6 +22,7 @@ from framework_run.uid import new_uid
 HANG = threading.Event()
 SAID: dict[str, str] = {}  # what the backend does with a run: uid to "hangs", "fails", "runs", "is gone", "ended"
 CLEANED: list[str] = []
+NOTED: list[tuple[dict, dict]] = []
 
 
 class FarRuntime(Runtime):
@@ -51,6 +52,9 @@ class FarRuntime(Runtime):
             began = producer.event("state", {"state": "running"})
             yield [began, producer.event("end", ends.completed())], {"at": 2}
 
+    def uncollected(self):
+        return iter(NOTED)
+
     def cleanup(self, handle):
         CLEANED.append(handle["run"]["uid"])
 
@@ -67,6 +71,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path))
     SAID.clear()
     CLEANED.clear()
+    NOTED.clear()
     HANG.clear()
     plugins = Plugins(["db-sql", "storage-file"])
     plugins.register(_Plugin(), "far")
@@ -160,3 +165,40 @@ def test_one_run_is_brought_up_to_date_in_full(session):
     collect_one(session, session.database.active_run(one))
     assert session.database.run(one)["status"]["state"] == "completed"
     assert session.database.run(other)["status"]["state"] == "pending"
+
+
+def _map(session):
+    """A map of one item, as its client left it that died when it had started it and not said so yet."""
+    uid, item = _run(session, "is gone"), new_uid()
+    document = session.database.run(uid)
+    session.database.delete_runs([uid])
+    document["spec"]["map"] = {"items": 1, "parallelism": 0}
+    lock = str(session.home / "live" / "nobody.lock")
+    gone = {**inline.handle(session.home), "kind": "map", "of": "far", "lock": lock}
+    session.database.create_run(document, handle=gone)
+    child = {**document, "metadata": {**document["metadata"], "uid": item}, "spec": {"kind": "far", "parent": uid}}
+    session.database.create_runs([child])
+    NOTED.append(({"metadata": {"uid": uid}}, {"kind": "far", "version": 1, "run": {"uid": uid}}))
+    return uid, item
+
+
+def test_a_map_whose_client_died_before_it_had_its_handle_goes_on(session):
+    uid, item = _map(session)
+    SAID[uid] = "runs"
+    assert collect(session) == []
+    assert session.database.active_run(uid).handle["kind"] == "far"
+    SAID[uid] = "is gone"
+    assert collect(session) == [uid]
+    assert session.database.run(item)["status"]["cause"] == "Lost"
+    assert session.database.run(uid)["status"]["results"] == {"completed": 0, "failed": 1}
+    assert uid in CLEANED
+
+
+def test_what_is_left_of_a_map_that_has_ended_is_cleaned_up_and_another_database_s_left_alone(session):
+    uid, _ = _map(session)
+    SAID[uid] = "is gone"
+    collect(session)
+    CLEANED.clear()
+    NOTED.append(({"metadata": {"uid": new_uid()}}, {"kind": "far", "version": 1, "run": {"uid": "other"}}))
+    collect(session)
+    assert [uid] == CLEANED

@@ -6,18 +6,67 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from attrs import define
 
 from framework_runtime_job import items, manifests, parcels
 from framework_runtime_job.names import job_name, labels_of
 from framework_runtime_job.places import Place
 from framework_runtime_job.pods import Sources
-from framework_runtime_job.preparing import prepare
+from framework_runtime_job.preparing import Prepared, mask, prepare
 from framework_runtime_job.starting import Starter, check_size
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle, Submission
+    from framework_runtime_job.api import Json
     from framework_runtime_job.notes import Notes
     from framework_runtime_job.settings import JobSettings
+
+
+@define(kw_only=True)
+class Parts:
+    """What a map is made of.
+
+    Args:
+        prepared: What its items have in common.
+        read: That as their runners read it.
+        uids: Of the items, by index.
+        secrets: What is created with it: what they have in common, and the packets.
+        packets: The first index of each.
+    """
+
+    prepared: Prepared
+    read: dict[str, Any]
+    uids: list[str]
+    secrets: list[Json]
+    packets: tuple[int, ...]
+
+    def job(self, settings: JobSettings, runner: str, parallelism: int) -> Json:
+        """The Job, whose pods have the runner of a name."""
+        document = self.prepared.document
+        sources = Sources(runner, job_name(document["run"]), parcel=self.prepared.sends, items=self.packets)
+        shape = manifests.indexed(len(self.uids), parallelism)
+        return manifests.job(document, self.prepared.function, self.prepared.options, settings, sources, shape=shape)
+
+
+def parts(settings: JobSettings, submissions: Sequence[Submission], *, masked: bool = False) -> Parts:
+    """What a map is made of; with ``masked`` for people to see.
+
+    The log is kept within limits by each runner, as a detached run's, because there may be more pods than followers.
+
+    Raises:
+        UsageError: It cannot be a Job, or the items' parameters are more than pods can be given.
+    """
+    prepared = prepare(_common(submissions[0]), settings)
+    if masked:
+        mask(prepared)
+    document = prepared.document
+    read = manifests.for_pod(document, detached=True, options=prepared.options)
+    labels, name = labels_of(document), job_name(document["run"])
+    uids: list[str] = []
+    packets = items.packets(_noted(submissions, uids))
+    secrets = [manifests.secret(read, labels), *(items.secret(name, *each, labels) for each in packets.items())]
+    check_size(secrets[0])
+    return Parts(prepared=prepared, read=read, uids=uids, secrets=secrets, packets=tuple(packets))
 
 
 def start(
@@ -27,28 +76,15 @@ def start(
     submissions: Sequence[Submission],
     parallelism: int,
 ) -> Handle:
-    """Start a map; arguments, result and errors as of `framework.runtimes.Runtime.map`.
-
-    Its log is kept within limits by each runner, as a detached run's, because there may be more pods than followers.
-    """
-    common = _common(submissions[0])
-    prepared = prepare(common, settings)
-    document, function, options = prepared.document, prepared.function, prepared.options
-    read = manifests.for_pod(document, detached=True, options=options)
-    labels, name = labels_of(document), job_name(document["run"])
-    uids: list[str] = []
-    packets = items.packets(_noted(submissions, uids))
-    secrets = [manifests.secret(read, labels), *(items.secret(name, *each, labels) for each in packets.items())]
-    check_size(secrets[0])
-    starter = starter_of(options.context)
-    handle = {**starter.handle(document, function, options), "uids": uids}
-    runner = starter.runner(Place(handle), read)
-    sources = Sources(runner, name, parcel=prepared.sends, items=tuple(packets))
-    shape = manifests.indexed(len(submissions), parallelism)
-    job = manifests.job(document, function, options, settings, sources, shape=shape)
+    """Start a map; arguments, result and errors as of `framework.runtimes.Runtime.map`."""
+    made = parts(settings, submissions)
+    prepared, document = made.prepared, made.prepared.document
+    starter = starter_of(prepared.options.context)
+    handle = {**starter.handle(document, prepared.function, prepared.options), "uids": made.uids}
+    job = made.job(settings, starter.runner(Place(handle), made.read), parallelism)
     if prepared.sends:
         handle["parcel"] = parcels.write(notes.parcel(handle), prepared.code, prepared.inputs)
-    return starter.start({"metadata": {"uid": document["run"]["uid"]}}, handle, secrets, job)
+    return starter.start({"metadata": {"uid": document["run"]["uid"]}}, handle, made.secrets, job)
 
 
 def _common(first: Submission) -> Submission:

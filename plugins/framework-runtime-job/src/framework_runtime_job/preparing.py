@@ -65,6 +65,12 @@ def prepare(submission: Submission, settings: JobSettings) -> Prepared:
     return found
 
 
+def mask(prepared: Prepared) -> None:
+    """Take the values of secrets out of what people are shown."""
+    secret, env = prepared.function.spec.environment.secrets, prepared.document["env"]
+    prepared.document["env"] = {name: "***" if name in secret else value for name, value in env.items()}
+
+
 def _inputs(inputs: dict[str, dict[str, Any]], mounts: list[str]) -> dict[str, Path]:
     """Those that are on this machine only: what lies under a mount of the pod's is there already."""
     return {

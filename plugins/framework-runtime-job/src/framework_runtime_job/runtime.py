@@ -28,7 +28,7 @@ from framework_runtime_job.notes import Notes
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.places import Place
 from framework_runtime_job.pods import Sources
-from framework_runtime_job.preparing import Prepared, prepare
+from framework_runtime_job.preparing import Prepared, mask, prepare
 from framework_runtime_job.settings import settings_of
 from framework_runtime_job.starting import Starter, check_size, runner_name
 
@@ -85,9 +85,8 @@ class JobRuntime(Runtime):
         it is that of the context.
         """
         prepared = prepare(submission, self.settings)
+        mask(prepared)
         document, function, options = prepared.document, prepared.function, prepared.options
-        secret = function.spec.environment.secrets
-        document["env"] = {name: "***" if name in secret else value for name, value in document["env"].items()}
         runner = manifests.runner(runner_name("0" * 64), None)
         labels = labels_of(document)
         read = manifests.for_pod(document, detached=submission.detached, options=options)
@@ -98,6 +97,18 @@ class JobRuntime(Runtime):
                 document, function, options, self.settings, _sources(document, runner["metadata"]["name"], prepared)
             ),
         ]
+        return self._listed(items, options)
+
+    def render_map(self, submissions: Sequence[Submission], parallelism: int) -> Json:
+        """As `render`, of a map: the Indexed Job and what its pods read."""
+        from framework_runtime_job.mapping import parts
+
+        made = parts(self.settings, submissions, masked=True)
+        runner = manifests.runner(runner_name("0" * 64), None)
+        job = made.job(self.settings, runner["metadata"]["name"], parallelism)
+        return self._listed([runner, *made.secrets, job], made.prepared.options)
+
+    def _listed(self, items: list[Json], options: JobOptions) -> Json:
         namespace = options.namespace or self.settings.namespace
         if namespace:
             for item in items:

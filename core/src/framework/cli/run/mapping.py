@@ -161,13 +161,17 @@ def watch_map(session: Session, planned: PlannedMap, *, as_json: bool) -> tuple[
 
 
 def show_map(session: Session, planned: PlannedMap, *, as_json: bool) -> None:
-    """Print what would be sent and created for the first item."""
+    """Print what would be sent and created: for all, or where each item is started by itself, for the first."""
     from framework.documents.dump import dump
+    from framework.engine.permissions import without
+    from framework.runtimes import Runtime
 
-    rendered = session.runtime(planned.base.function.kind).render(planned.items[0])
+    runtime = session.runtime(planned.base.function.kind)
+    rendered = runtime.render_map([without(item) for item in planned.items], planned.parallelism)
     document = {"function": dump(planned.base.function), "run": planned.run, "creates": rendered}
     if as_json:
         write_json(document)
     else:
         say(write_yaml(document))
-        note(f"Nothing was run. Of {len(planned.items):,} items the first is shown.")
+        is_first = type(runtime).render_map is Runtime.render_map
+        note("Nothing was run." + (f" Of {len(planned.items):,} items the first is shown." if is_first else ""))
