@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from distributed.security import Security
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator"), pytest.mark.timeout(400)]
 
@@ -182,6 +183,25 @@ def test_what_nobody_has_collected_keeps_a_cluster_and_then_it_ends_by_itself(pe
     found = until(lambda: (it := person.shown(run)) and ended(it) and it)
     assert found["status"]["results"] == {"return": 36}
     until(lambda: "short" not in kubectl("get", "daskclusters", "-o", "name"))
+
+
+def test_certificates_of_a_secret(person):
+    made = Security.temporary()
+    contents = {"ca.crt": made.tls_ca_file, "tls.crt": made.tls_client_cert, "tls.key": made.tls_client_key}
+    for name, text in contents.items():
+        (person.folder / name).write_text(text)
+    files = [f"--from-file={person.folder / name}" for name in contents]
+    kubectl("delete", "secret", "faults-tls", "--ignore-not-found")
+    kubectl("create", "secret", "generic", "faults-tls", *files)
+    secure = {"secret": "faults-tls", "ca_file": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
+    words = [word for name, value in secure.items() for word in ("-o", f"security.{name}={value}")]
+    run = person.run("job.py:many", "-p", "n=4", "-o", "cluster=secure", *words)
+    assert run["status"]["results"] == {"return": 14}
+    shown = person.call("dask", "cluster", "show", "secure", "--json")
+    assert shown["address"].startswith("tls://")
+    assert all(address.startswith("tls://") for address in shown["workers"])
+    person.call("dask", "cluster", "close", "secure")
+    kubectl("delete", "secret", "faults-tls")
 
 
 def test_doctor_says_what_is_there(person):

@@ -82,6 +82,12 @@ def _connect(place: Place, address: str, timeout: float) -> Any:
     from distributed import Client
     from distributed.comm.core import CommClosedError
 
+    if address.startswith("tls://") and not place.security:
+        raise UnreachableError(
+            f"the scheduler {place.address} speaks TLS, and nothing is known here of its certificates",
+            refused=False,
+            advice="Name them: ca_file, cert and key of options.security.",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`

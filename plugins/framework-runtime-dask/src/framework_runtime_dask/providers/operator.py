@@ -80,6 +80,7 @@ class OperatorProvider(Provider):
             raise
         place = _described(api, options.context, namespace, {**cluster, "metadata": made["metadata"]})
         paths = security.files(options.security)
+        self._seen.secure(place.facts["uid"], paths)
         return attrs.evolve(place, security=paths, facts={**place.facts, "reach": options.address})
 
     def reach(self, place: Place) -> str:
@@ -149,7 +150,7 @@ class OperatorProvider(Provider):
                 raise
             alive = [it for it in items if not it["metadata"].get("deletionTimestamp")]
             found += [_described(api, context, namespace, it) for it in alive]
-        return found
+        return [attrs.evolve(place, security=self._seen.security(place.facts["uid"])) for place in found]
 
     def close(self, place: Place) -> None:
         """Delete the cluster, and wait until it is gone.
@@ -167,6 +168,7 @@ class OperatorProvider(Provider):
                     advice="The operator ends it: look whether it runs.",
                 )
             time.sleep(making.LOOK)
+        self._seen.forget(place.facts["uid"])
 
     def leftovers(self) -> list[Leftover]:
         """Clusters that never came up: their idle time never ends, because nobody can ask their scheduler."""
