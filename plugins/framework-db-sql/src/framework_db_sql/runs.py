@@ -153,7 +153,8 @@ class Runs:
     def _remember(self, uid: str, known: Known) -> None:
         self._recent[uid] = known
         if len(self._recent) > _RECENT:
-            self._recent.pop(next(iter(self._recent)), None)
+            for oldest in list(self._recent)[:-_RECENT]:  # a copy: other threads remember and forget meanwhile
+                self._recent.pop(oldest, None)
 
     def _count_ended(self) -> None:
         """Write facts when many runs have none; a process that ends few runs looks once what others have left."""
