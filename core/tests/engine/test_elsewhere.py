@@ -187,8 +187,10 @@ def test_a_map_whose_client_died_before_it_had_its_handle_goes_on(session):
     SAID[uid] = "runs"
     assert collect(session) == []
     assert session.database.active_run(uid).handle["kind"] == "far"
+    began = session.database.run(uid)["status"]["started"]
     SAID[uid] = "is gone"
     assert collect(session) == [uid]
+    assert session.database.run(uid)["status"]["started"] == began
     assert session.database.run(item)["status"]["cause"] == "Lost"
     assert session.database.run(uid)["status"]["results"] == {"completed": 0, "failed": 1}
     assert uid in CLEANED

@@ -158,7 +158,7 @@ class MapFollower:
         failed = ended - count(self._database, self._run, "completed")
         event = progress(self._run, ended, failed, reused(self._database, self._run))
         events = [event]
-        if not self._said_at:
+        if not self._said_at and self._run["status"].get("state") != "running":  # else it began before this follower
             events.insert(0, said(self._run, "state", {"state": "running"}))
         self._said_at = time.monotonic()
         self._database.apply(self._uid, events, cursor=cursor)
