@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import attrs
 import pytest
@@ -197,20 +198,24 @@ PULL = "failed to pull and unpack image: "
 @pytest.mark.parametrize(
     ("found", "cause", "said"),
     [
-        (pod(reason="ContainerCreating"), None, ""),
-        (pod(reason="ErrImagePull", message=PULL + "not found"), None, ""),
-        (pod(reason="ImagePullBackOff", message=PULL + "not found"), "ImagePull", "not found"),
-        (pod(reason="ImagePullBackOff", message=PULL + "timeout"), None, ""),
-        (pod(700, reason="ImagePullBackOff", message=PULL + "timeout"), "ImagePull", "timeout"),
-        (pod(20, reason="CreateContainerConfigError", message='secret "x" not found'), "BadInput", '"x" not found'),
-        (pod(restarts=1, last={"exitCode": 1, "reason": "Error"}), None, ""),
-        (pod(restarts=2, last={"exitCode": 127, "message": "no dask"}), "BadInput", "exit code 127: no dask"),
-        (pod(restarts=2, last={"exitCode": 137, "reason": "OOMKilled"}), "OutOfMemory", "for want of memory"),
-        (pod(restarts=5, ready=True, last={"exitCode": 1}), None, ""),
+        (partial(pod, reason="ContainerCreating"), None, ""),
+        (partial(pod, reason="ErrImagePull", message=PULL + "not found"), None, ""),
+        (partial(pod, reason="ImagePullBackOff", message=PULL + "not found"), "ImagePull", "not found"),
+        (partial(pod, reason="ImagePullBackOff", message=PULL + "timeout"), None, ""),
+        (partial(pod, 700, reason="ImagePullBackOff", message=PULL + "timeout"), "ImagePull", "timeout"),
+        (
+            partial(pod, 20, reason="CreateContainerConfigError", message='secret "x" not found'),
+            "BadInput",
+            '"x" not found',
+        ),
+        (partial(pod, restarts=1, last={"exitCode": 1, "reason": "Error"}), None, ""),
+        (partial(pod, restarts=2, last={"exitCode": 127, "message": "no dask"}), "BadInput", "exit code 127: no dask"),
+        (partial(pod, restarts=2, last={"exitCode": 137, "reason": "OOMKilled"}), "OutOfMemory", "for want of memory"),
+        (partial(pod, restarts=5, ready=True, last={"exitCode": 1}), None, ""),
     ],
 )
 def test_what_pods_say_is_a_cause(found, cause, said):
-    end = trouble([pod(ready=True), found], 60)
+    end = trouble([pod(ready=True), found()], 60)
     assert (end or {}).get("cause") == cause
     assert said in (end or {"message": ""})["message"]
 
