@@ -60,8 +60,9 @@ def test_runs_that_end_at_once_are_cleaned_up_by_several_threads(runtime, home):
             for _ in range(20):
                 names = [f"0198{number}" for number in range(8)]
                 for name in names:
-                    os.close(make(home / "runs", name, {})[1])
-                    runtime._wakers[name] = Waker.piped()
+                    spool, lock = make(home / "runs", name, {})
+                    os.close(lock)
+                    runtime._wakers[name] = Waker.piped(spool.events)
                 list(threads.map(runtime.cleanup, [{"spool": str(home / "runs" / name)} for name in names]))
                 assert runtime._wakers == {}
     finally:
