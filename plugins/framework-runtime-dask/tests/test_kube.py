@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +14,7 @@ from framework.errors import BackendError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
+from framework_runtime_dask.clients import is_news
 from framework_runtime_dask.kube import making
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers import NotStartedError, Place
@@ -193,6 +195,12 @@ def test_a_run_whose_cluster_does_not_come_up_ends_with_the_cause(api, tmp_path)
     runtime.cleanup(live.handle)
     assert list(runtime.uncollected()) == []
     assert len(api.asks("DELETE")) == 1
+
+
+@pytest.mark.parametrize(("error", "seen"), [(OSError("broken"), False), (ValueError("wrong"), True), (None, True)])
+def test_that_a_connection_broke_is_no_line_of_dasks_own(error, seen):
+    about = (type(error), error, None) if error else None
+    assert is_news(logging.LogRecord("distributed.client", logging.ERROR, "", 0, "", (), about)) == seen
 
 
 def test_a_cluster_that_never_came_up_is_a_leftover(api, tmp_path):

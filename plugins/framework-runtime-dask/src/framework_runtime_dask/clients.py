@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -88,6 +89,7 @@ def _connect(place: Place, address: str, timeout: float) -> Any:
             refused=False,
             advice="Name them: ca_file, cert and key of options.security.",
         )
+    logging.getLogger("distributed.client").addFilter(is_news)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
@@ -99,6 +101,12 @@ def _connect(place: Place, address: str, timeout: float) -> Any:
             refused=refused,
             advice="Check the address, and that `dask scheduler` runs there.",
         ) from error
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Dask's own log is to be seen: what a broken connection means, `observe` says."""
+    error = (record.exc_info or (None, None))[1]
+    return not isinstance(error, (asyncio.CancelledError, OSError))
 
 
 def _chain(error: BaseException | None) -> str:
