@@ -8,7 +8,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import uuid
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -94,6 +98,39 @@ def test_artifacts_and_inputs_by_s3_from_an_image_without_a_client(framework, s3
     assert made["artifacts"]["weights"]["size"] == 7_000_000
     read = framework("run", "read.py:main", "--kind", "job", "-i", "weights=store://default/weights")["status"]
     assert read.get("results") == {"return": 1_000_000}, read
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def index(tmp_path):
+    """An index of packages with one of them, at the address that the test bed has for this machine."""
+    project = tmp_path / "index" / "simple" / "fw-indexed"
+    project.mkdir(parents=True)
+    with zipfile.ZipFile(project / "fw_indexed-1.0-py3-none-any.whl", "w") as wheel:
+        about = "fw_indexed-1.0.dist-info"
+        wheel.writestr("fw_indexed.py", "ANSWER = 42\n")
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: fw-indexed\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    handler = partial(_Quiet, directory=str(tmp_path / "index"))
+    with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://10.123.0.1:{server.server_address[1]}/simple/"
+        server.shutdown()
+        thread.join()
+
+
+def test_requirements_come_from_the_index_that_is_set(framework, index, tmp_path):
+    (tmp_path / "job.py").write_text("import fw_indexed\ndef main(): return fw_indexed.ANSWER\n")
+    settings = {"PIP_INDEX_URL": index, "PIP_TRUSTED_HOST": "10.123.0.1"}
+    words = [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
+    run = framework("run", "job.py:main", "--kind", "job", "--requirement", "fw-indexed==1.0", *words)
+    assert run["status"].get("results") == {"return": 42}, run["status"]
 
 
 # An interpreter that says it is an old one.

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from framework_runtime_job import manifests
+from framework.errors import UsageError
+from framework_runtime_job import manifests, parcels
 from framework_runtime_job.api import Api
 from framework_runtime_job.options import JobOptions
 
@@ -53,6 +54,15 @@ def test_a_storage_that_is_reached_needs_no_such_place(document: dict[str, Any])
     read = manifests.for_pod(document, detached=False, options=JobOptions(keep=60))
     assert "hold" not in read["carrier"]
     assert read["artifacts"] == document["artifacts"]
+
+
+def test_an_input_beyond_the_limit_is_refused_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels, "LIMIT", 1000)
+    (tmp_path / "table.csv").write_bytes(bytes(1001))
+    with pytest.raises(UsageError, match=r"table \(1,001 bytes\) cannot be sent") as caught:
+        parcels.write(tmp_path / "parcel.tar", b"", {"table": tmp_path / "table.csv"})
+    assert "a volume, or a storage" in caught.value.advice
+    assert not (tmp_path / "parcel.tar").exists()
 
 
 KEEPING = """

@@ -12,7 +12,7 @@ from framework_runtime_job.nodes import node_of
 from framework_runtime_job.pending import ABORT
 from framework_runtime_job.places import Place
 
-_PATIENCE = 5.0  # seconds for the node to say why
+_PATIENCE = 30.0  # seconds for the node to say why: a busy one reports a pod that has ended only some seconds later
 _PAUSE = 0.2
 _FACTS = ("state", "cause", "message", "advice")
 
