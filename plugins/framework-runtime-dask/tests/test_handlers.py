@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from framework.testing.running import RuntimeCase
@@ -37,3 +39,23 @@ class TestHandler(RuntimeCase):
         ran = run("import framework as fw\ndef main(): return fw.context().cluster")
         assert ran.cause == "UserError"
         assert "no 'cluster'" in ran.status["message"]
+
+    def test_tasks_have_the_users_own_code_and_print_into_the_log(self, run):
+        code = (
+            "import sys, framework as fw, neighbour\n"
+            "class Thing:\n def __init__(self, n): self.n = n\n"
+            "def work(thing, n):\n"
+            " print('task', n); print('grumble', n, file=sys.stderr); print('rest', end='')\n"
+            " return Thing(neighbour.double(thing.n))\n"
+            "def main(context: fw.Context):\n"
+            " done = context.dask_client.map(work, [Thing(n) for n in range(4)], range(4))\n"
+            " things = context.dask_client.gather(done)\n"
+            " return [thing.n for thing in things if isinstance(thing, Thing)]"
+        )
+        for factor in (2, 3):  # two versions of one module on one cluster
+            ran = run(code, files={"neighbour.py": f"def double(n): return {factor} * n"})
+            assert ran.state == "completed", ran
+            assert ran.results["return"] == [factor * n for n in range(4)]
+            lines = sorted(re.sub(rb"^\S+ ", b"worker-N ", line) for line in ran.log().splitlines())
+            assert lines == sorted([b"worker-N | task %d" % n for n in range(4)] + [b"worker-N | rest"] * 4)
+            assert ran.log("stderr").count(b"| grumble") == 4

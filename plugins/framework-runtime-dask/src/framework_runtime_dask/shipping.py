@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cloudpickle
 
-from framework_runtime_dask import seed
+from framework_runtime_dask import memory, reports, runners, seed, taps
 
 if TYPE_CHECKING:
     from framework.runtimes import Submission
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _PLUGINS: Final = "framework_run.plugins."
 _OWN: Final = "framework_runtime_dask"
 
-cloudpickle.register_pickle_by_value(seed)
+_IN_WORKERS: Final = (memory, reports, runners, seed, taps)
+for _module in _IN_WORKERS:
+    cloudpickle.register_pickle_by_value(_module)
 
 
 def bundle(submission: Submission) -> seed.Bundle:
@@ -47,7 +49,7 @@ def _runner(plugins: tuple[str, ...]) -> tuple[str, bytes]:
 @cache
 def _seed() -> str:
     """The hash of what runs in the workers' processes."""
-    return hashlib.sha256(Path(seed.__file__).read_bytes()).hexdigest()
+    return hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in _IN_WORKERS)).hexdigest()
 
 
 def _code(submission: Submission) -> bytes:

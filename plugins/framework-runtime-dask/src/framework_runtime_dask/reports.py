@@ -1,0 +1,99 @@
+"""What is told of one execution of a run on a Dask worker.
+
+Part of what runs in the process of a worker (`framework_runtime_dask.seed`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+from framework_runtime_dask.memory import RESTARTS, of_killed_worker
+from framework_runtime_dask.taps import name_of
+
+_BEAT = 0.05  # seconds that a report may wait for more
+_LONGEST = 1 << 16  # characters of one message, about
+_LIVE = 1 << 23  # characters of a run's log that are sent live; the rest comes with the result
+
+
+class Report:
+    """What is told of one execution: live by a topic of the scheduler's, and whole in the task's result.
+
+    Args:
+        worker: The worker.
+        topic: The topic.
+        index: Which item of a map it is; 0 for a run alone.
+    """
+
+    def __init__(self, worker: Any, topic: str, index: int) -> None:
+        self.worker = worker
+        self.topic = topic
+        self.index = index
+        self.execution = uuid.uuid4().hex[:12]
+        self.lines: list[str] = []
+        self.sent = 0
+        self.size = self.live = 0
+        self.due = time.monotonic() + _BEAT
+        self.ended = False
+        self.is_live = True
+        self.verdict: dict[str, str] = {}  # why the worker has killed the run
+
+    def add(self, line: str) -> None:
+        """Take one event."""
+        if '"kind":"end"' in line or '"kind":"state"' in line:
+            line = self.completed(json.loads(line), line)
+        self.lines.append(line)
+        self.size += len(line)
+        if self.size > _LONGEST:
+            self.send()
+
+    def completed(self, event: dict[str, Any], line: str) -> str:
+        """An event of the run's own with what only the worker knows: its name, and why the handler was killed."""
+        if event.get("child") or event["kind"] not in {"state", "end"}:
+            return line
+        data: dict[str, Any] = event["data"]
+        self.ended = event["kind"] == "end"
+        if not self.ended:
+            data["worker"] = name_of(self.worker)
+        elif data.get("cause") == "Lost" and self.verdict:
+            data.update(self.verdict)
+        elif str(data.get("message", "")).startswith("KilledWorker") and data.get("cause") == "UserError":
+            data.update(of_killed_worker(data["message"], self.restarts()))
+        return json.dumps(event, separators=(",", ":"))
+
+    def restarts(self) -> list[Any]:
+        """What nannies have told of workers that they have ended for their memory."""
+        from distributed.utils import sync
+
+        found = sync(self.worker.loop, self.worker.scheduler.events, topic=RESTARTS)
+        return list(found)
+
+    def send_if_due(self) -> None:
+        """Send what waits, if it has waited for long enough."""
+        if self.sent < len(self.lines) and time.monotonic() >= self.due:
+            self.send()
+
+    def send(self) -> None:
+        """Send what waits."""
+        lines = self.lines[self.sent :]
+        if not lines or self.worker.status.name in ("closing", "closed"):
+            return  # what ends because its worker does has not ended: it is started elsewhere, or lost
+        self.live += self.size
+        if self.is_live:
+            message = {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines}
+            self.worker.log_event(self.topic, message)
+            self.is_live = self.live < _LIVE  # a gap is seen, and the rest is fetched with the result
+        self.sent, self.size = len(self.lines), 0
+        self.due = time.monotonic() + _BEAT
+
+    def result(self, end: dict[str, Any] | None) -> dict[str, Any]:
+        """What the task returns."""
+        result: dict[str, Any] = {"x": self.execution, "w": self.worker.address, "lines": self.lines}
+        return result if end is None else {**result, "end": end}
+
+
+def ending(cause: str, message: str, advice: str) -> dict[str, Any]:
+    """An end that is not the run's own word."""
+    return {"state": "failed", "cause": cause, "message": message, "advice": advice}
