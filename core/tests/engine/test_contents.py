@@ -49,7 +49,7 @@ def artifact(made: bytes, **data: Any) -> dict[str, Any]:
     return Producer({"uid": "0198"}).event("artifact", {**about, **data})
 
 
-@pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 20_000, bytes(50_000_000)])
+@pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 20_000, bytes(50_000_000)], ids=len)
 def test_a_content_is_put_into_the_storage_and_its_event_names_it(session: Session, content: bytes) -> None:
     event = artifact(content)
     (kept,) = stored(session, run(session), [event])

@@ -100,6 +100,7 @@ def test_what_a_bar_says(line: str, data: dict[str, Any]) -> None:
         "\r" + " " * 50_000 + "[",
         "a line that was begun\r",
     ],
+    ids=len,
 )
 def test_what_is_no_bar_is_left_as_it_is(text: str) -> None:
     assert taken(text) == (text, [])

@@ -106,7 +106,7 @@ def test_an_archive_that_somebody_else_made_is_a_file(folder: Path) -> None:
     assert stream.tell() == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"g", b"\0" * 2000])
+@pytest.mark.parametrize("content", [b"", b"g", b"\0" * 2000], ids=len)
 def test_any_other_file_is_a_file(content: bytes) -> None:
     assert not is_packed(io.BytesIO(content))
 

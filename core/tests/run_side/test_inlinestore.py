@@ -17,7 +17,7 @@ from framework_run.inlinestore import MOST_INLINE, Store
 @pytest.mark.parametrize(
     "content",
     [b"", b"x", os.urandom(3_000_000), bytes(20_000_000)],
-    ids=["empty", "a byte", "what does not compress", "what does"],
+    ids=len,
 )
 def test_what_is_put_comes_as_content(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)

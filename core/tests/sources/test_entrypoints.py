@@ -168,7 +168,7 @@ def test_a_syntax_error_has_the_place_and_a_caret(source: str, message: str) -> 
         entry_points(source, name="train.py")
 
 
-@pytest.mark.parametrize("source", ["x = 1\0", "(" * 100_000])
+@pytest.mark.parametrize("source", ["x = 1\0", "(" * 100_000], ids=len)
 def test_what_no_parser_takes_is_no_source(source: str) -> None:
     with pytest.raises(SourceError):
         entry_points(source)
