@@ -119,7 +119,8 @@ def test_a_file_that_is_damaged(tmp_path: Path) -> None:
         database.create_run(run_document(params={"text": "x" * 500}))
     database.close()
     content = bytearray(path.read_bytes())
-    content[8192:] = b"\xa5" * (len(content) - 8192)
+    begin = len(content) // 4  # behind the schema
+    content[begin:] = b"\xa5" * (len(content) - begin)
     path.write_bytes(content)
     database = SqlDatabase(f"sqlite://{path}")
     with pytest.raises(DatabaseError, match="damaged") as raised:
