@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from framework import errors
+from framework.api.runs import RunFailed
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
@@ -67,7 +68,7 @@ def test_every_page_but_a_changelog_fragment_is_reached_from_the_index(root: Pat
 
 
 def _error_classes() -> dict[str, type[errors.FrameworkError]]:
-    classes = vars(errors).values()
+    classes = [*vars(errors).values(), RunFailed]  # which stands beside the run that it carries
     return {cls.__name__: cls for cls in classes if isinstance(cls, type) and issubclass(cls, errors.FrameworkError)}
 
 

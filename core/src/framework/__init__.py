@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from framework.api.context import context
     from framework.api.functions import RunnableFunction, function
     from framework.api.projects import LiveProject, project
-    from framework.api.runs import TrackedRun, runs
+    from framework.api.runs import RunFailed, TrackedRun, runs
     from framework.errors import (
         Ambiguous,
         BackendError,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         NotificationError,
         ParameterError,
         PluginError,
-        RunFailed,
         SourceError,
         StorageError,
         UnknownKind,
@@ -50,6 +49,7 @@ _WHERE = {
     "project": "framework.api.projects",
     "LiveProject": "framework.api.projects",
     "runs": "framework.api.runs",
+    "RunFailed": "framework.api.runs",
     "TrackedRun": "framework.api.runs",
 }
 

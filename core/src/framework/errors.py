@@ -10,7 +10,7 @@
     │   ├── UnknownKind          a kind, scheme or name that no installed plugin registers
     │   └── NotFound             no such run, function, artifact, project
     │       └── Ambiguous        a shortened uid that fits several
-    ├── RunFailed                a run ended and is not completed                    exit code 1
+    ├── RunFailed                a run ended and is not completed (`framework.api.runs`)  exit code 1
     ├── BackendError             a database, storage or runtime could not do it      exit code 1
     │   ├── DatabaseError        cannot be opened, is newer, is locked, is full
     │   ├── StorageError         cannot be read or written
@@ -23,10 +23,7 @@ Each carries ``advice``, one line that says how to mend it, and the exit code of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from framework.api.runs import TrackedRun
+from typing import ClassVar
 
 
 class FrameworkError(Exception):
@@ -81,20 +78,6 @@ class NotFound(UsageError):  # noqa: N818  as in every HTTP library
 
 class Ambiguous(NotFound):
     """A shortened uid that fits several runs."""
-
-
-class RunFailed(FrameworkError):  # noqa: N818  the name of the public contract
-    """A run ended and is not completed.
-
-    Args:
-        message: The cause and its evidence.
-        run: The ended run.
-        advice: How to mend it.
-    """
-
-    def __init__(self, message: str, run: TrackedRun, *, advice: str = "") -> None:
-        super().__init__(message, advice=advice)
-        self.run = run
 
 
 class BackendError(FrameworkError):

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from framework import errors
+from framework.api.runs import RunFailed
 from framework.cli import reporting
 from framework.cli.reporting import report
 
@@ -45,7 +46,7 @@ def test_an_error_is_its_message_its_mend_and_one_next_command(capsys):
         (errors.DatabaseError("it is newer"), ["runs", "list"], 1, "framework doctor"),
         (errors.ConditionError("no"), ["runs", "list"], 2, "framework runs list --help"),
         (errors.ParameterError("no"), ["run", "x.py:f"], 2, "framework run --help"),
-        (errors.RunFailed("it failed", SimpleNamespace(uid="0198")), ["run"], 1, "framework runs show 0198"),
+        (RunFailed("it failed", SimpleNamespace(uid="0198")), ["run"], 1, "framework runs show 0198"),
     ],
 )
 def test_the_next_command_fits_the_error_and_the_command(error, words, code, following, capsys):

@@ -35,9 +35,9 @@ def test_a_run_is_repeated_and_what_has_changed_is_warned_of(tmp_path):
 
 def test_a_stored_version_that_runs_again_does_not_become_the_latest(tmp_path):
     session = current()
+    from framework.engine.keeping import keep_function
     from framework.engine.plan import plan
     from framework.engine.request import RunRequest
-    from framework.engine.stored import keep_function
 
     versions = []
     for number in (1, 2):

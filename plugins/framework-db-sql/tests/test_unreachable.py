@@ -334,9 +334,9 @@ def test_a_database_that_does_not_answer_at_submit_is_said(tmp_path: Path, monke
 
 
 def test_an_inline_run_on_another_machine_is_left_alone() -> None:
-    from framework.engine import inline
+    from framework.engine import live
 
-    here = inline.handle(Path(os.environ.get("TMPDIR", "/tmp")) / "nowhere")
-    assert inline.is_alive(here) is True
-    assert inline.is_alive({**here, "boot": "another", "host": "another"}) is None
-    assert inline.is_alive({**here, "boot": "before the restart"}) is False
+    here = live.handle(Path(os.environ.get("TMPDIR", "/tmp")) / "nowhere")
+    assert live.is_alive(here) is True
+    assert live.is_alive({**here, "boot": "another", "host": "another"}) is None
+    assert live.is_alive({**here, "boot": "before the restart"}) is False

@@ -217,8 +217,8 @@ class RunnableFunction:
             from framework.engine.plan import replan
 
             return replan(session, base[1], request)
+        from framework.engine.keeping import keep_function
         from framework.engine.plan import plan
-        from framework.engine.stored import keep_function
 
         planned = plan(session, request)
         keep_function(session, planned)

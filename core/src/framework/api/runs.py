@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from framework.errors import RunFailed
+from framework.errors import FrameworkError
 from framework.models.causes import ENDED
 from framework_run.numbers import decode
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from framework.engine.session import Session
 
 _PAUSE = 0.1  # seconds between two looks at a run that goes on
+
+
+class RunFailed(FrameworkError):  # noqa: N818  the name of the public contract
+    """A run ended and is not completed.
+
+    Args:
+        message: The cause and its evidence.
+        run: The ended run.
+        advice: How to mend it.
+    """
+
+    def __init__(self, message: str, run: TrackedRun, *, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.run = run
 
 
 class TrackedRun:

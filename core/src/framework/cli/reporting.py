@@ -24,7 +24,6 @@ from framework.errors import (
     FrameworkError,
     NotFound,
     PluginError,
-    RunFailed,
     UnknownKind,
     UsageError,
 )
@@ -116,6 +115,8 @@ def next_command(error: FrameworkError, command: str) -> str:
     """What to type next; empty where the advice says it already."""
     if "framework " in error.advice or "pip install" in error.advice:
         return ""
+    from framework.api.runs import RunFailed
+
     if isinstance(error, RunFailed):
         return f"framework runs show {error.run.uid}"
     if isinstance(error, NotFound):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from framework.engine.inline import refuse_to_cancel
 from framework.engine.notes import note
 from framework.engine.retrying import attempt_of, withdraw
 from framework.errors import BackendError, UsageError
@@ -41,7 +40,9 @@ def abort(session: Session, uid: str, grace: float | None) -> float:
     if active.handle is None:
         raise UsageError(f"the run {uid} is not followed from here", advice="End it where it was started.")
     if active.handle["kind"] == "inline":
-        refuse_to_cancel(uid)
+        raise UsageError(
+            f"the run {uid} is inline in another process, which alone can end it", advice="Press Ctrl-C where it runs."
+        )
     span = float(active.handle.get("grace", _GRACE)) if grace is None else grace
     if active.handle["kind"] == "map":
         from framework.engine.map_here import ask_to_end

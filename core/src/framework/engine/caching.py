@@ -164,7 +164,7 @@ def _unusable(session: Session, found: Document, ttl: float | None) -> str:
 
 
 def _recorded(session: Session, run: Document, found: Document) -> Document:
-    from framework.engine.inline import handle
+    from framework.engine.live import handle
     from framework.engine.notifications import tell
 
     run["spec"]["cache"] = {"reused": run["spec"]["cache"]["key"]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from framework.databases import ActiveRun, Document
-from framework.engine import elsewhere, inline, undelivered
+from framework.engine import elsewhere, live, undelivered
 from framework.engine.claims import claim, end_unstarted
 from framework.engine.execute import Follower
 from framework.engine.notes import note
@@ -50,7 +50,7 @@ def collect(
             ended.append(run.uid)
     if remote:
         ended += _bring_remote(session, remote, patience, on_silent)
-    inline.sweep(session.home)
+    live.sweep(session.home)
     return ended
 
 
@@ -123,7 +123,7 @@ def _adopt_map(session: Session, runtime: Runtime, uid: str, handle: Handle) -> 
         return  # it is of another database
     if _is_over(active.document):
         runtime.cleanup(handle)
-    elif (active.handle or {}).get("kind") == "map" and inline.is_alive(active.handle or {}) is False:
+    elif (active.handle or {}).get("kind") == "map" and live.is_alive(active.handle or {}) is False:
         session.database.set_handle(uid, handle)
 
 
@@ -163,7 +163,7 @@ def _map(session: Session, run: ActiveRun) -> bool:
 
 
 def _inline(session: Session, run: ActiveRun) -> bool:
-    if inline.is_alive(run.handle or {}) is not False or run.document["status"].get("state") in ENDED:
+    if live.is_alive(run.handle or {}) is not False or run.document["status"].get("state") in ENDED:
         return False
     end = {**ends.lost("the process that ran it inline is gone and left no final record"), "retryable": False}
     if run.document["status"].get("retry"):

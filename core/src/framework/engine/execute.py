@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from framework.databases import Document
 from framework.engine.caching import reuse
 from framework.engine.inline import InlineRun
+from framework.engine.keeping import keep_function
 from framework.engine.notifications import tell
-from framework.engine.stored import keep_function
 from framework.errors import DatabaseError
 from framework.models.causes import ENDED
 from framework_run.events import Event

@@ -1,16 +1,14 @@
-"""Runs in the caller's own process: two transactions, and a lock that the process holds for life."""
+"""Runs in the caller's own process: two transactions."""
 
 from __future__ import annotations
 
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from framework.errors import DatabaseError, ParameterError, UsageError
-from framework.home import live_dir
-from framework_run import locks
+from framework.engine.live import handle
+from framework.errors import DatabaseError, ParameterError
 from framework_run.errors import BindingError, SecretError
 from framework_run.events import Event, Producer
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from framework_run.masking import Masker
 
 _SEND = 1.0  # seconds between two deliveries of a run that takes longer
-_held: dict[int, tuple[dict[str, Any], int]] = {}
 
 
 class InlineRun:
@@ -184,46 +181,3 @@ class InlineRun:
         except OSError as refused:
             raise error from refused
         self._undelivered.say(error)
-
-
-def handle(home: Path) -> dict[str, Any]:
-    """The handle of a run in this process: the name of the lock that it holds for life, and the machine."""
-    pid = os.getpid()
-    if pid not in _held:
-        folder = live_dir(home)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = str(folder / f"{pid}-{locks.start_time(pid)}.lock")
-        place = {"lock": path, "host": os.uname().nodename, "boot": locks.boot_id()}
-        _held[pid] = ({"kind": "inline", "version": 1, **place}, locks.hold(path))
-    return dict(_held[pid][0])
-
-
-def _let_go() -> None:
-    """In a forked child: the lock that it inherits is its parent's, and would outlive it here."""
-    while _held:
-        os.close(_held.popitem()[1][1])
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
-
-
-def is_alive(handle: dict[str, Any]) -> bool | None:
-    """Whether the process of an inline run lives; None where that cannot be told, because it is on another machine."""
-    if handle.get("boot", locks.boot_id()) != locks.boot_id():
-        return False if handle.get("host") == os.uname().nodename else None
-    return locks.is_held(handle["lock"])
-
-
-def sweep(home: Path) -> None:
-    """Remove the locks of processes that are gone."""
-    for path in live_dir(home).glob("*.lock"):
-        if not locks.is_held(str(path)):
-            path.unlink(missing_ok=True)
-
-
-def refuse_to_cancel(uid: str) -> NoReturn:
-    """An inline run can be ended by its own process only."""
-    raise UsageError(
-        f"the run {uid} is inline in another process, which alone can end it", advice="Press Ctrl-C where it runs."
-    )

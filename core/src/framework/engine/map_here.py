@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
-from framework.engine import inline
+from framework.engine import live
 from framework.engine.caching import reuse_for
 from framework.engine.execute import Follower, see_through
 from framework.engine.map_ends import OPEN, conclude, progress, said
@@ -79,7 +79,7 @@ class MapHere:
 
     def _handle(self) -> Handle:
         kind = self._planned.base.function.kind
-        return {**inline.handle(self._session.home), "kind": "map", "of": kind}
+        return {**live.handle(self._session.home), "kind": "map", "of": kind}
 
     def _see_through(self, threads: int) -> None:
         """Wait for the threads to be through.
@@ -182,7 +182,7 @@ class MapHere:
 def ask_to_end(session: Session, run: ActiveRun, grace: float) -> None:
     """Ask the process that maps to end its items, from another process."""
     handle = run.handle or {}
-    if not inline.is_alive(handle):
+    if not live.is_alive(handle):
         raise UsageError(f"the process that maps {run.uid} is gone", advice="See: framework runs sync")
     marker = _marker(session.home, run.uid)
     marker.write_text(str(grace), encoding="ascii")
@@ -190,7 +190,7 @@ def ask_to_end(session: Session, run: ActiveRun, grace: float) -> None:
 
 def bring(session: Session, run: ActiveRun) -> bool:
     """Bring a map up to date whose process is gone; whether it has ended."""
-    if inline.is_alive(run.handle or {}):
+    if live.is_alive(run.handle or {}):
         return False
     runtime = session.runtime((run.handle or {})["of"])
     is_open = False

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
-from framework.engine import inline
+from framework.engine import live
 from framework.engine.caching import reuse_for
 from framework.engine.map_ends import OPEN, conclude, count, progress, reused, said
 from framework.engine.notifications import tell
@@ -36,7 +36,7 @@ def start(session: Session, planned: PlannedMap) -> Handle | None:
         BackendError: It was not started; nothing is recorded.
     """
     run, places = planned.run, []
-    here = {**inline.handle(session.home), "kind": "map", "of": planned.base.function.kind}
+    here = {**live.handle(session.home), "kind": "map", "of": planned.base.function.kind}
     session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=here)
     try:
         for records in planned.items.records():

@@ -211,7 +211,7 @@ def execute_map(
     Raises:
         CapabilityMissing: It is not to be watched, and the kind needs somebody to start one item after another.
     """
-    from framework.engine.stored import keep_function
+    from framework.engine.keeping import keep_function
 
     kind = planned.base.function.kind
     is_native = "map" in session.plugins.runtimes()[kind].item.capabilities

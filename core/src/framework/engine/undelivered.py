@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.engine.apply import Ledger, merge
-from framework.engine.inline import is_alive
+from framework.engine.live import is_alive
 from framework.engine.notifications import tell
 from framework.models.causes import ENDED
 from framework_run import eventfile

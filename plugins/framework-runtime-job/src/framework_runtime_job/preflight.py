@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from framework.errors import BackendError
 from framework.models import Function
 from framework.runtimes import Finding
 from framework_runtime_job import causes, manifests, pods
 from framework_runtime_job.api import Api, Refused
-from framework_runtime_job.options import JobOptions
 from framework_runtime_job.settings import JobSettings
+from framework_runtime_job.subject import Subject
 
 _NEEDED: Final = (
     ("batch", "jobs", "", ("create", "get", "list", "watch", "patch", "delete")),
@@ -25,16 +25,6 @@ _NEEDED: Final = (
 )
 _SEVERAL: Final = 8  # questions at once
 _UNTOLD: Final = (401, 403)
-
-
-class Subject(NamedTuple):
-    """What is looked at: the cluster, and the function as it would be sent."""
-
-    api: Api
-    namespace: str
-    function: Function
-    options: JobOptions
-    settings: JobSettings
 
 
 def examine(api: Api, settings: JobSettings, function: Function | None) -> list[Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from framework.errors import BackendError
 from framework.models import Function
@@ -20,9 +20,7 @@ from framework.runtimes import Finding
 from framework_runtime_job import causes, pods
 from framework_runtime_job.names import CONTAINER, MANAGED
 from framework_runtime_job.pending import why
-
-if TYPE_CHECKING:
-    from framework_runtime_job.preflight import Subject
+from framework_runtime_job.subject import Subject
 
 _PATIENCE: Final = 120.0  # seconds until the pod has said it: a large image is pulled first
 _LOOK: Final = 0.5  # seconds between two looks

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +13,7 @@ from framework.cli.options import key_values
 from framework.cli.output import following, note, say, write_json, write_yaml
 from framework.cli.reporting import INTERRUPTED
 from framework.cli.run.flags import GIVEN
+from framework.cli.run.interrupts import interrupts
 from framework.cli.run.life import retry, timeouts
 from framework.cli.run.live import Live
 from framework.cli.run.overrides import overrides, parameters_of_file
@@ -206,19 +204,3 @@ def watch_run(session: Session, planned: Planned, *, as_json: bool) -> tuple[Doc
     if state == "aborted" and seen:
         return document, INTERRUPTED
     return document, 0 if state == "completed" else 1
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collect the Ctrl-C's that are pressed inside, and let each raise KeyboardInterrupt as always."""
-    seen: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        signal.default_int_handler(number, frame)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)

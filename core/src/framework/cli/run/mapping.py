@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from framework.cli.documents import complete_run
 from framework.cli.output import following, note, say, write_json, write_yaml
 from framework.cli.reporting import INTERRUPTED
+from framework.cli.run.interrupts import interrupts
 from framework.cli.run.live import Live
 from framework.cli.run.summary import next_commands, summary
 from framework.cli.uids import short
@@ -140,7 +141,6 @@ class _Items:
 
 def watch_map(session: Session, planned: PlannedMap, *, as_json: bool) -> tuple[Document, int]:
     """Run it to its end, and print what is to be said of it; returns its document and the exit status."""
-    from framework.cli.run.command import interrupts
     from framework.engine.mapping import execute_map
 
     live = Live(apart=as_json)
