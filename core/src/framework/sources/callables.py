@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from framework.sources.extraction import extract
 from framework.sources.loaded import Loaded, digest, valid_name
 from framework.sources.paths import load_file
 from framework.sources.scripts import script_metadata
-from framework.sources.siblings import package_root
+from framework.sources.siblings import is_installed, package_root
 from framework.sources.syntax import read_source
 
 
@@ -45,13 +44,6 @@ def from_callable(function: Callable[..., Any], *, name: str | None = None, inli
         if not inline:
             raise
         return _unsendable(plain, called)
-
-
-def is_installed(path: str) -> bool:
-    """Whether a file is of the standard library or an installed distribution, and so is there without being sent."""
-    place = Path(path).absolute()
-    library = Path(os.__file__).parent
-    return "site-packages" in place.parts or "dist-packages" in place.parts or place.is_relative_to(library)
 
 
 def _sendable(function: Any, name: str) -> Loaded:

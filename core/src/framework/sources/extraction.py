@@ -24,7 +24,7 @@ from framework.errors import SourceError
 from framework.models.function import EntryPoint
 from framework.sources import literals
 from framework.sources.entrypoints import entry_point, function_nodes
-from framework.sources.siblings import package_root, with_siblings
+from framework.sources.siblings import is_installed, package_root, with_siblings
 from framework.sources.syntax import parse, read_source
 
 _SHOWN = 8  # names in a message
@@ -136,8 +136,6 @@ class _Extraction:
 
     def _take_along(self, module: ModuleType) -> None:
         """Send a module that is not installed, and what it imports of its own folder."""
-        from framework.sources.callables import is_installed
-
         file = getattr(module, "__file__", None)
         if not file or not file.endswith(".py") or is_installed(file) or module.__name__.split(".")[0] in _OURS:
             return

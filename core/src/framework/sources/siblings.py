@@ -7,11 +7,19 @@ only the running program knows is not found, and neither are data files; a folde
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from framework.errors import SourceError
 from framework.sources.syntax import parse, read_source
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file is of the standard library or an installed distribution, and so is there without being sent."""
+    place = Path(path).absolute()
+    library = Path(os.__file__).parent
+    return "site-packages" in place.parts or "dist-packages" in place.parts or place.is_relative_to(library)
 
 
 def with_siblings(root: Path, file: str, tree: ast.Module) -> list[str]:
