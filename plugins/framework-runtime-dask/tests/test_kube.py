@@ -17,7 +17,7 @@ from framework.testing.running import Live, submission
 from framework_runtime_dask.clients import is_news
 from framework_runtime_dask.kube import making
 from framework_runtime_dask.options import DaskOptions
-from framework_runtime_dask.providers import NotStartedError, Place
+from framework_runtime_dask.provider import NotStartedError, Place
 from framework_runtime_dask.providers.operator import OperatorProvider
 from framework_runtime_dask.runtime import DaskRuntime
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from framework.errors import BackendError
-from framework_runtime_dask.providers import Place
+from framework_runtime_dask.provider import Place
 from framework_runtime_dask.security import of_client
 
 _CONNECT: Final = 10.0  # seconds to reach a scheduler

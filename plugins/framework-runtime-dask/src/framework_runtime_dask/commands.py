@@ -11,10 +11,11 @@ import click
 
 from framework.errors import BackendError, NotFound
 from framework.home import home
-from framework_runtime_dask.providers import Place, provider
+from framework_runtime_dask.provider import Place
+from framework_runtime_dask.providers import provider
 
 if TYPE_CHECKING:
-    from framework_runtime_dask.providers import Provider
+    from framework_runtime_dask.provider import Provider
 
 _PROVIDERS = ("local", "operator")  # those that start clusters
 

@@ -16,7 +16,7 @@ from framework.runtimes import Handle, RuntimeContext, Submission
 from framework.settings import runtime_table
 
 if TYPE_CHECKING:
-    from framework_runtime_dask.providers import Place
+    from framework_runtime_dask.provider import Place
 
 _KIND: Final = "local"
 _CLIENT: Final = "framework_run.plugins.framework_runtime_dask.here:connect"

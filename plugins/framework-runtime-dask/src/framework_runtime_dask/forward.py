@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from framework.errors import FrameworkError
-from framework_runtime_dask.providers import Place, provider
+from framework_runtime_dask.provider import Place
+from framework_runtime_dask.providers import provider
 
 
 def main(home: str, place: str) -> int:

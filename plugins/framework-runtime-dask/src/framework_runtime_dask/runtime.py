@@ -40,7 +40,8 @@ from framework_runtime_dask.clients import (
     stay_for_results,
 )
 from framework_runtime_dask.options import DaskOptions
-from framework_runtime_dask.providers import NotStartedError, Place, Provider, provider
+from framework_runtime_dask.provider import NotStartedError, Place, Provider
+from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
 
 _BATCH: Final = 500  # tasks that are given to the scheduler at once

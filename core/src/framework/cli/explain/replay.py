@@ -95,8 +95,8 @@ def _debug(session: Session, recorded: Document, again: Replay) -> None:
             f"the run {uid} is a map, which runs apart from this process",
             advice=f"Debug one of its items: framework runs list --parent {uid}",
         )
-    from framework.cli.functions.reference import find
     from framework.cli.run.debugging import imported
+    from framework.cli.versions import find
 
     code = find(session, recorded["spec"]["function"])["spec"].get("code", {})
     if not code.get("handler") or again.root is None:

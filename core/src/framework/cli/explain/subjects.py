@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from framework.cli.functions.reference import abbreviated, find
 from framework.cli.uids import short
+from framework.cli.versions import abbreviated, find
 from framework.errors import Ambiguous, FrameworkError, NotFound, UsageError
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from framework.cli.functions.reference import reference
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, note, say, write_json, write_table
 from framework.cli.session import collected
 from framework.cli.tables import Column
 from framework.cli.text import size
+from framework.cli.versions import reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

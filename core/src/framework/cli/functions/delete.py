@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from framework.cli.functions.reference import abbreviated, reference
 from framework.cli.options import confirm, project_option, yes_option
 from framework.cli.output import following, note
 from framework.cli.session import opened
+from framework.cli.versions import abbreviated, reference
 from framework.errors import NotFound
 
 

@@ -6,9 +6,9 @@ import click
 
 from framework.cli.explain.diff import report
 from framework.cli.explain.subjects import of_version
-from framework.cli.functions.reference import find
 from framework.cli.options import json_option, project_option
 from framework.cli.session import opened
+from framework.cli.versions import find
 
 
 @click.command("diff")

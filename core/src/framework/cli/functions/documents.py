@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from framework.cli.functions.reference import abbreviated, find
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, note, write_json, write_yaml
 from framework.cli.session import opened
+from framework.cli.versions import abbreviated, find
 from framework.errors import DocumentError, SourceError, UsageError
 
 

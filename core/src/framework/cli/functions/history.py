@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from framework.cli.documents import complete_function
-from framework.cli.functions.reference import abbreviated, provenance, reference
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, write_json, write_table
 from framework.cli.session import opened
 from framework.cli.tables import Column
 from framework.cli.text import moment
+from framework.cli.versions import abbreviated, provenance, reference
 from framework.databases import RunQuery
 from framework.errors import NotFound
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from framework.cli.documents import complete_function
-from framework.cli.functions.reference import abbreviated
 from framework.cli.options import json_option
 from framework.cli.output import following, note, write_json, write_table
 from framework.cli.session import opened
 from framework.cli.tables import Column
 from framework.cli.text import moment
+from framework.cli.versions import abbreviated
 
 
 @click.command("list")

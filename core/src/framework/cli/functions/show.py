@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from framework.cli.documents import complete_function
-from framework.cli.functions.reference import find, provenance
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, heading, say, write_json, write_yaml
 from framework.cli.session import opened
 from framework.cli.text import clip, moment, one_line, pairs
+from framework.cli.versions import find, provenance
 
 if TYPE_CHECKING:
     from framework.databases import Document

@@ -139,8 +139,8 @@ def _load(target: str, handler: str) -> EntryPoint | None:
 
 
 def _kept(target: str, handler: str) -> EntryPoint | None:
-    from framework.cli.functions.reference import find
     from framework.cli.session import opened
+    from framework.cli.versions import find
     from framework.documents.converters import load
     from framework.models import Function
 

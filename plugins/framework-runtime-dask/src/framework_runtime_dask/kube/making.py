@@ -10,7 +10,7 @@ from framework_runtime_dask.kube import manifests, names
 from framework_runtime_dask.kube.api import ApiError
 from framework_runtime_dask.kube.asking import explained
 from framework_runtime_dask.kube.trouble import is_ready, trouble
-from framework_runtime_dask.providers import NotStartedError
+from framework_runtime_dask.provider import NotStartedError
 
 if TYPE_CHECKING:
     from framework_runtime_dask.kube.api import Json

@@ -8,7 +8,7 @@ import attrs
 
 from framework.errors import UsageError
 from framework_runtime_dask import security
-from framework_runtime_dask.providers import Place, Provider
+from framework_runtime_dask.provider import Place, Provider
 
 if TYPE_CHECKING:
     from framework.models import Function

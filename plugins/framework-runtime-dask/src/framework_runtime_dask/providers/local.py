@@ -17,7 +17,7 @@ import attrs
 from framework.errors import BackendError, UsageError
 from framework_run import locks
 from framework_runtime_dask import security
-from framework_runtime_dask.providers import Place, Provider
+from framework_runtime_dask.provider import Place, Provider
 from framework_runtime_dask.scale import check_memory, cluster_name, workers
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from framework_runtime_dask.kube import asking, making, manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
 from framework_runtime_dask.kube.site import Site
 from framework_runtime_dask.kube.trouble import is_ready, trouble
-from framework_runtime_dask.providers import Place, Provider
+from framework_runtime_dask.provider import Place, Provider
 from framework_runtime_dask.scale import check_memory, workers
 from framework_runtime_dask.seen import Seen
 
