@@ -243,6 +243,25 @@ def test_a_cluster_that_is_away_is_said_once_and_keeps_nobody_waiting(home, tmp_
         assert time.monotonic() < deadline, state
 
 
+def _runs(kubectl, live):
+    selector = f"framework/run={live.submission.uid}"
+    return "Running" in kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].status.phase}")
+
+
+def test_a_run_that_is_aborted_before_its_interpreter_answers(start, kubectl):
+    """The first process of a container gets no signal that it has no answer to yet."""
+    begin = "import os, sys, time; time.sleep(4); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    words = ["python3", "-c", begin, "-s", "/framework/runner/runner.pyz", "/framework/submission/submission.json"]
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": "run", "command": words}]}}}}
+    live = start("import time\ndef main(): time.sleep(600)", lambda spec: spec.options.update({"patch": patch}))
+    deadline = time.monotonic() + 50
+    while not _runs(kubectl, live):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    live.runtime.cancel(live.handle, 0)
+    assert live.finish().state == "aborted"
+
+
 @pytest.mark.timeout(400)
 def test_what_is_too_large_for_a_secret_is_sent(home, tmp_path):
     """Code of some megabytes, a file and a folder of this machine, to a run that is followed and to one that is not."""

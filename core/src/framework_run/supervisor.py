@@ -70,12 +70,12 @@ def _start(
     try:
         _sign_lock(submission)
         processes.adopt_orphans()
-        oom_kills = peaks.oom_kills()
         scratch = until_the_end.enter_context(scratch_of(submission))
-        if requests.count:
+        # A container's first process gets no signal before it can answer; of one that came earlier, this file is left.
+        if requests.count or os.path.exists(submission["carrier"].get("abort", "")):  # noqa: PTH110  as in `_read`
             return ends.aborted("it was asked to end before it began")
         group = until_the_end.enter_context(_limits(submission))
-        return launch.start(_with_secrets(submission, values), scratch, oom_kills, group)
+        return launch.start(_with_secrets(submission, values), scratch, peaks.oom_kills(), group)
     except SecretError as error:
         return ends.bad_input(error.message, advice=error.advice)
     except Exception as error:  # noqa: BLE001  the end is written whatever happens

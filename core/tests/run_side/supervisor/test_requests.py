@@ -123,6 +123,14 @@ def test_a_request_before_anything_began_is_not_lost(launch: Start) -> None:
     assert [event["kind"] for event in run.events] == ["end"]
 
 
+def test_a_request_that_the_system_kept_from_it_is_not_lost(script: Start, tmp_path: Path) -> None:
+    """The first process of a container gets no signal that it has no answer to yet: the file is all that is left."""
+    (tmp_path / "abort").write_text("0")
+    carrier = {"type": "file", "path": str(tmp_path / "events"), "abort": str(tmp_path / "abort")}
+    run = script("import time\ntime.sleep(60)", carrier=carrier)
+    assert aborted(run.end, "it was asked to end before it began")
+
+
 def test_the_handler_can_be_sent_signals_although_they_were_held_back(launch: Start) -> None:
     run = launch(
         {"command": ["sleep", "60"]},
