@@ -23,13 +23,16 @@ import os, pathlib, signal, sys, time
 
 SEEN = []
 
-def main(n, gate="", how=""):
+def main(n, gate="", how="", until=0):
+    import framework as fw
     SEEN.append(n)
     print("number", n)
     if gate:
         pathlib.Path(gate, f"begun-{n}-{os.getpid()}").touch()
         while not pathlib.Path(gate, "open").exists():
             time.sleep(0.02)
+    if fw.context().attempt < until:
+        raise ValueError(f"not before attempt {until}")
     if how == "raise":
         raise ValueError("the reason")
     if how == "exit":
@@ -195,3 +198,41 @@ def test_it_is_asked_to_end(session, mapped, tmp_path):
     found = ended(run)
     assert (found["status"]["state"], found["status"]["cause"]) == ("aborted", "Aborted")
     assert {item["status"]["state"] for item in items_of(session, run)} == {"aborted"}
+
+
+ON = {"attempts": 3, "on": ["UserError"], "backoff": 0}
+
+
+def test_items_that_fail_are_repeated_and_the_others_are_not(session, mapped):
+    told = []
+    items = [{"n": n, "until": until} for n, until in enumerate([0, 2, 0, 3, 9])]
+    run = mapped(items, retry=ON, on_event=told.append)
+    assert run["status"]["results"] == {"completed": 4, "failed": 1}
+    found = items_of(session, run)
+    assert [len(item["status"]["attempts"]) for item in found] == [1, 2, 1, 3, 3]
+    assert [item["status"]["results"].get("return") for item in found] == [0, 1, 4, 9, None]
+    assert found[4]["status"]["message"] == "ValueError: not before attempt 9"
+    assert log(session, found[3]) == "number 3\n"
+    assert {event["attempt"] for event in told if event["run"] == found[3]["metadata"]["uid"]} == {1, 2, 3}
+    assert list(session.runtime("dask").uncollected()) == []
+
+
+def test_who_looks_next_repeats_the_items_of_a_map_whose_client_is_gone(session, mapped):
+    run = mapped([{"n": n, "until": n} for n in range(4)], retry=ON, parallelism=2, watch=False)
+    assert ended(run)["status"]["results"] == {"completed": 4, "failed": 0}
+    assert [len(item["status"]["attempts"]) for item in items_of(session, run)] == [1, 1, 2, 3]
+
+
+def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
+    policy = {**ON, "backoff": 10_000.0, "backoff_cap": 10_000.0}
+    run = mapped([{"n": 0}, {"n": 1, "until": 2}], retry=policy, watch=False)
+    deadline, waits = time.monotonic() + 60, False
+    while not waits:  # pending alone says nothing: it is so before it begins, too
+        assert time.monotonic() < deadline
+        collect(session)
+        first, second = items_of(session, run)
+        waits = first["status"]["state"] == "completed" and bool(second["status"].get("retry"))
+    session.cancel(run["metadata"]["uid"], 5.0)
+    found = ended(run)
+    assert (found["status"]["state"], found["status"]["results"]) == ("aborted", {"completed": 1, "failed": 1})
+    assert "while it waited for its next attempt" in items_of(session, run)[1]["status"]["message"]

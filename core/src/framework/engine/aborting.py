@@ -53,6 +53,10 @@ def abort(session: Session, uid: str, grace: float | None) -> float:
     number = max(attempt_of(active.handle), *(row["number"] for row in rows), 1)
     session.database.apply(uid, [note(uid, number, "abort", {})])
     session.runtime(active.handle["kind"]).cancel(active.handle, span)
+    if active.document["spec"].get("map"):
+        from framework.engine.map_again import end_repeats
+
+        end_repeats(session, active.document, span)
     return span
 
 

@@ -358,6 +358,7 @@ def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: b
         "host": begun.get("host"),
         "pid": begun.get("pid"),
         "resources": attempt.get("claim", {}).get("resources"),
+        "stopped": attempt.get("stopped"),
     }
     row.update({name: fact for name, fact in facts.items() if fact is not None and fact != "" and fact is not False})
     if fenced:

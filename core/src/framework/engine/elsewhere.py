@@ -68,7 +68,7 @@ def bring(
         else:
             del silent[run.uid]
         try:
-            document = _caught_up(session, run, _Seen(session, run, look))
+            document = _caught_up(session, run, _Seen(session, run, look), is_there=not look.problem)
         except BackendError as error:  # its backend went away before it was tidied up there
             silent[run.uid] = error.message
             continue
@@ -77,12 +77,13 @@ def bring(
     return ended, list(silent.items())
 
 
-def _caught_up(session: Session, run: ActiveRun, seen: Runtime) -> Document:
+def _caught_up(session: Session, run: ActiveRun, seen: Runtime, *, is_there: bool) -> Document:
     """The run's document when what was seen of it is recorded."""
     if run.document["spec"].get("map"):
         from framework.engine.map_there import MapFollower
 
-        MapFollower(session, seen, run.document, _handle(run), cursor=run.cursor).catch_up()
+        follower = MapFollower(session, seen, run.document, _handle(run), cursor=run.cursor)
+        follower.catch_up(repeat=is_there)
         return session.database.run(run.uid)
     return Follower(session, seen, run.uid, _handle(run), cursor=run.cursor).catch_up()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework.databases import RunQuery
 from framework.engine import live
 from framework.engine.caching import reuse_for
+from framework.engine.map_again import Repeats
 from framework.engine.map_ends import OPEN, conclude, count, progress, reused, said
 from framework.engine.notifications import tell
 from framework.models.causes import ENDED
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from framework.databases import ActiveRun, Document
     from framework.engine.mapping import OnEvent, PlannedMap
     from framework.engine.session import Session
-    from framework.runtimes import Cursor, Handle, Runtime
+    from framework.runtimes import Cursor, Handle, Observation, Runtime
 
 _SAY: Final = 0.5  # seconds between two records of progress and cursor
 _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
+_PAUSE: Final = 0.3  # seconds between two looks at items that are in a further attempt, when the others have ended
 
 
 def start(session: Session, planned: PlannedMap) -> Handle | None:
@@ -84,6 +86,10 @@ class MapFollower:
         self._cursor: Cursor = cursor or {}
         self._said_at = 0.0
         self._interrupts = 0
+        self._is_over = False  # what the kind has started as one
+        self._repeats = Repeats(session, run, self._tell)
+        if self._cursor:
+            self._repeats.recall()
 
     @property
     def _uid(self) -> str:
@@ -91,19 +97,37 @@ class MapFollower:
 
     def follow(self) -> Document:
         """Follow to the end; returns the ended map's document."""
+        answered = 0
         while True:
             try:
-                self._bring(wait=True)
+                while answered < self._interrupts:  # here, so that one more Ctrl-C meanwhile is heard as well
+                    answered += 1
+                    grace = _GRACE if answered == 1 else 0.0
+                    self._runtime.cancel(self._handle, grace)
+                    self._repeats.end(grace)
+                if self._is_over:
+                    time.sleep(_PAUSE)
+                else:
+                    self._bring(wait=True)
+                self._repeat()
                 if self.conclude():
                     return self._database.run(self._uid)
             except KeyboardInterrupt:
                 self._interrupts += 1
-                self._runtime.cancel(self._handle, _GRACE if self._interrupts == 1 else 0.0)
 
-    def catch_up(self) -> bool:
-        """Bring in what is there now; whether the map has ended."""
+    def catch_up(self, *, repeat: bool = True) -> bool:
+        """Bring in what is there now; whether the map has ended.
+
+        Args:
+            repeat: Whether to look after items that are in further attempts as well, which asks the backend.
+        """
         self._bring(wait=False)
+        if repeat:
+            self._repeat()
         return self.conclude()
+
+    def _repeat(self) -> None:
+        self._repeats.look(stopping=self._interrupts > 0)
 
     def conclude(self) -> bool:
         """Note the ends that only an observer can tell, and the map's own when all items have ended.
@@ -125,16 +149,23 @@ class MapFollower:
 
     def _observe(self) -> bool:
         """Ask the backend; whether the map is over by its word, and every item has an end."""
-        seen = self._runtime.observe(self._handle)
-        if seen.alive is not False:
-            return False
-        self._bring(wait=False)  # what was said between the last look and its death
+        if not self._is_over:
+            seen = self._runtime.observe(self._handle)
+            if seen.alive is not False:
+                return False
+            self._bring(wait=False)  # what was said between the last look and its death
+            self._end_others(seen)
+        left = count(self._database, self._run, *OPEN)
+        self._is_over = left == len(self._repeats)
+        return left == 0
+
+    def _end_others(self, seen: Observation) -> None:
+        """Note the ends of the items that left none, but for those that are in a further attempt, or wait for one."""
         for item in self._database.runs(RunQuery(parent=self._uid, states=OPEN, limit=None)):
             uid = item["metadata"]["uid"]
             end = seen.ends.get(uid, seen.end)
-            if end is not None:
+            if end is not None and not self._repeats.has(item):
                 self._apply({uid: [observed_end({"uid": uid, "attempt": _attempt(item)}, dict(end))]})
-        return count(self._database, self._run, *OPEN) == 0
 
     def _bring(self, *, wait: bool) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
@@ -147,10 +178,12 @@ class MapFollower:
                 self._progress(cursor)
             for event in events:
                 self._tell(event)
+            if wait:
+                self._repeat()
 
     def _apply(self, batches: dict[str, list[Event]]) -> None:
         if batches:
-            self._database.apply_all(batches)
+            self._repeats.take(self._database.apply_all(batches).values())
 
     def _progress(self, cursor: Cursor) -> None:
         """Record how far it is, with the cursor."""

@@ -220,11 +220,6 @@ def execute_map(
             f"the kind {kind} starts the items of a map from here, so somebody has to stay",
             advice="Leave out --detach (watch=False), or use a kind that maps by itself, such as dask.",
         )
-    if is_native and planned.base.run["spec"].get("retry"):
-        raise CapabilityMissing(
-            f"the kind {kind} starts the items of a map as one, and repeats none of them",
-            advice="Leave out --retry (retry=) and spec.life.retry.",
-        )
     keep_function(session, planned.base)
     planned.run["status"]["environment"] = planned.base.capture.settle()
     planned.base.capture.keep(session.database)
