@@ -30,6 +30,7 @@ from framework.models.causes import ENDED
 ACTIONS = int(os.environ.get("FRAMEWORK_CRASH_ACTIONS", "40"))
 STEPS = 20
 LATEST = 0.8  # seconds after its start at which a command is killed, if it is
+REPEATED = ["--retry", "2", "--retry-on", "UserError", "--retry-backoff", "0.1s"]
 TARGET = Path(__file__).with_name("job.py")
 
 
@@ -45,16 +46,7 @@ class Mix:
         """One command in one of the homes; some are killed on their way, with what they have started or without."""
         chance = random.Random(number)
         home = chance.choice(self.homes)
-        words = self._words(chance, home)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWORK_")}
-        command = subprocess.Popen(
-            [sys.executable, "-m", "framework", *words],
-            env={**environment, "FRAMEWORK_HOME": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        command = _start(home, self._words(chance, home))
         if chance.random() < 0.5:
             time.sleep(chance.uniform(0.0, LATEST))
             if chance.random() < 0.4:
@@ -62,25 +54,44 @@ class Mix:
             command.send_signal(signal.SIGKILL)
         command.wait(100)
 
+    def act_unkilled(self) -> None:
+        """A run that fails and one that is repeated, whatever became of the others."""
+        for options in ([], REPEATED):
+            _start(self.homes[0], ["run", f"{TARGET}:stumble", *self._marks, "-p", "times=1", *options]).wait(100)
+
+    @property
+    def _marks(self) -> list[str]:
+        return ["-p", f"marks={self.marks}"]
+
     def _words(self, chance: random.Random, home: Path) -> list[str]:
         what = chance.choice(["run", "run", "run", "repeat", "repeat", "abort", "replay", "merge", "merge"])
-        marks = ["-p", f"marks={self.marks}"]
         if what == "repeat":
-            options = ["--retry", "2", "--retry-on", "UserError", "--retry-backoff", "0.1s"]
-            return ["run", f"{TARGET}:stumble", *marks, "-p", "times=1", *options]
+            return ["run", f"{TARGET}:stumble", *self._marks, "-p", "times=1", *REPEATED]
         uid = _some_run(chance, home) if what in {"abort", "replay"} else ""
         if what == "merge":
             other = self.homes[1 - self.homes.index(home)]
             return ["db", "merge", str(other)] if (other / "framework.db").exists() else ["runs", "sync"]
         if uid:
             return ["abort", "--grace", "1", uid] if what == "abort" else ["replay", uid]
-        return ["run", f"{TARGET}:work", *marks, "-p", f"steps={STEPS}"]
+        return ["run", f"{TARGET}:work", *self._marks, "-p", f"steps={STEPS}"]
 
     def _kill_runners(self, chance: random.Random, home: Path) -> None:
         """Kill the supervisor of one run, which takes the handler with it."""
         for lock in chance.sample(found := sorted((home / "runs").glob("*/lock")), min(1, len(found))):
             with suppress(OSError, ValueError, KeyError):
                 os.kill(int(json.loads(lock.read_bytes())["pid"]), signal.SIGKILL)
+
+
+def _start(home: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWORK_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "framework", *words],
+        env={**environment, "FRAMEWORK_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _some_run(chance: random.Random, home: Path) -> str:
@@ -106,6 +117,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mix, list[
     mix = Mix(tmp_path_factory.mktemp("mix"))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(mix.act, range(ACTIONS)))
+    mix.act_unkilled()
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("FRAMEWORK_")]:
         del os.environ[name]
