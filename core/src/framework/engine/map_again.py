@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework.databases import RunQuery
 from framework.engine.execute import Follower
 from framework.engine.map_ends import OPEN, count
-from framework.engine.retrying import attempt_of, start_due
+from framework.engine.retrying import attempt_of, start_due, time_left
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
@@ -39,12 +39,10 @@ class Repeats:
         self._run = run
         self._tell = on_event
         self._is_on = bool(run["spec"]["map"].get("retry"))
-        self._open: dict[str, None] = {}  # their uids; who was looked at last is last
+        self._open: dict[str, float] = {}  # by uid, when there is something to do (monotonic); the last looked at last
         self._started: set[str] = set()  # those of them that are in an attempt
+        self._room = 0  # how many may be started in this look
         self._looked_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     def recall(self) -> None:
         """Find those that were there before this process looked."""
@@ -55,7 +53,7 @@ class Repeats:
     def take(self, documents: Iterable[Document]) -> None:
         """Note which of these items wait for another attempt now."""
         if self._is_on:
-            self._open.update({_uid(item): None for item in documents if item["status"].get("retry")})
+            self._open.update({_uid(item): _due(item) for item in documents if item["status"].get("retry")})
 
     def has(self, item: Document) -> bool:
         """Whether an open item is one of them, by its document."""
@@ -63,19 +61,24 @@ class Repeats:
             return False
         uid, status = _uid(item), item["status"]
         if uid not in self._open and len(status.get("attempts") or []) > 1:
-            known = status.get("retry") or self._session.database.active_run(uid).handle is not None
-            self._open.update({uid: None} if known else {})
+            if status.get("retry"):
+                self._open[uid] = _due(item)
+            elif self._session.database.active_run(uid).handle is not None:
+                self._open[uid] = _due(item)
+                self._started.add(uid)
         return uid in self._open
 
     def look(self, *, stopping: bool) -> None:
         """Start what is due, unless the map is to end, and bring in what the others have reported."""
         if not self._open or time.monotonic() - self._looked_at < _LOOK:
             return
-        until = time.monotonic() + _TURN
+        now = time.monotonic()
         stopping = stopping or _is_stopped(self._session.database.run(_uid(self._run)))
-        for uid in list(self._open):
+        wanted = [uid for uid, due in self._open.items() if stopping or due <= now]
+        self._room = self._room_for(len(wanted))
+        for uid in wanted:
             self._one(self._session.database.active_run(uid), stopping=stopping)
-            if time.monotonic() > until:
+            if time.monotonic() > now + _TURN:
                 break
         self._looked_at = time.monotonic()
 
@@ -85,27 +88,31 @@ class Repeats:
             self._session.cancel(uid, grace)
 
     def _one(self, active: ActiveRun, *, stopping: bool) -> None:
-        uid, status = active.uid, active.document["status"]
+        uid, document = active.uid, active.document
         del self._open[uid]
         self._started.discard(uid)
-        if status.get("state") in ENDED:
+        if document["status"].get("state") in ENDED:
             return
-        self._open[uid] = None
-        waits = attempt_of(active.handle) < (status.get("retry") or {}).get("attempt", 0)
+        self._open[uid] = _due(document)
+        waits = attempt_of(active.handle) < (document["status"].get("retry") or {}).get("attempt", 0)
         if waits and stopping:
             self._session.cancel(uid, _GRACE)
-        elif waits and self._has_room() and start_due(self._session, active.document):
-            self._started.add(uid)
-        elif not waits and active.handle is not None:
+        elif waits:
+            if self._room > 0 and start_due(self._session, document):
+                self._room -= 1
+                self._started.add(uid)
+        elif active.handle is not None:
             self._started.add(uid)
             runtime = self._session.runtime(active.handle["kind"])
             Follower(self._session, runtime, uid, active.handle, self._tell, cursor=active.cursor).catch_up()
 
-    def _has_room(self) -> bool:
+    def _room_for(self, wanted: int) -> int:
+        """How many of those that are wanted may be started now."""
         most = self._run["spec"]["map"]["parallelism"]
-        if not most:
-            return True
-        return len(self._started) < most and count(self._session.database, self._run, *OPEN) <= len(self._open)
+        if not most or not wanted:
+            return wanted
+        have_others_ended = count(self._session.database, self._run, *OPEN) <= len(self._open)
+        return most - len(self._started) if have_others_ended else 0
 
 
 def end_repeats(session: Session, run: Document, grace: float) -> None:
@@ -113,6 +120,11 @@ def end_repeats(session: Session, run: Document, grace: float) -> None:
     repeats = Repeats(session, run, lambda _event: None)
     repeats.recall()
     repeats.end(grace)
+
+
+def _due(item: Document) -> float:
+    """When there is something to do of an item: at once, unless it waits."""
+    return time.monotonic() + (time_left(item) if item["status"].get("retry") else 0.0)
 
 
 def _is_stopped(run: Document) -> bool:

@@ -65,7 +65,7 @@ class MapFollower:
         run: The document of the run that maps.
         handle: Its handle.
         on_event: Is told of each event after it has been recorded.
-        cursor: Where to begin.
+        cursor: Where to begin; None where nobody has followed it yet.
     """
 
     def __init__(  # noqa: PLR0913  what one map takes
@@ -78,6 +78,7 @@ class MapFollower:
         *,
         cursor: Cursor | None = None,
     ) -> None:
+        self._session = session
         self._database = session.database
         self._runtime = runtime
         self._run = run
@@ -88,7 +89,7 @@ class MapFollower:
         self._interrupts = 0
         self._is_over = False  # what the kind has started as one
         self._repeats = Repeats(session, run, self._tell)
-        if self._cursor:
+        if cursor is not None:
             self._repeats.recall()
 
     @property
@@ -102,9 +103,7 @@ class MapFollower:
             try:
                 while answered < self._interrupts:  # here, so that one more Ctrl-C meanwhile is heard as well
                     answered += 1
-                    grace = _GRACE if answered == 1 else 0.0
-                    self._runtime.cancel(self._handle, grace)
-                    self._repeats.end(grace)
+                    self._ask_to_end(_GRACE if answered == 1 else 0.0)
                 if self._is_over:
                     time.sleep(_PAUSE)
                 else:
@@ -125,6 +124,12 @@ class MapFollower:
         if repeat:
             self._repeat()
         return self.conclude()
+
+    def _ask_to_end(self, grace: float) -> None:
+        """End what runs; that nothing is repeated is noted first, for whoever looks when this process is gone."""
+        self._database.apply(self._uid, [said(self._run, "abort", {})])
+        self._runtime.cancel(self._handle, grace)
+        self._repeats.end(grace)
 
     def _repeat(self) -> None:
         self._repeats.look(stopping=self._interrupts > 0)
@@ -154,18 +159,24 @@ class MapFollower:
             if seen.alive is not False:
                 return False
             self._bring(wait=False)  # what was said between the last look and its death
-            self._end_others(seen)
-        left = count(self._database, self._run, *OPEN)
-        self._is_over = left == len(self._repeats)
-        return left == 0
+            self._is_over = self._end_others(seen)
+        return count(self._database, self._run, *OPEN) == 0
 
-    def _end_others(self, seen: Observation) -> None:
-        """Note the ends of the items that left none, but for those that are in a further attempt, or wait for one."""
-        for item in self._database.runs(RunQuery(parent=self._uid, states=OPEN, limit=None)):
-            uid = item["metadata"]["uid"]
-            end = seen.ends.get(uid, seen.end)
-            if end is not None and not self._repeats.has(item):
-                self._apply({uid: [observed_end({"uid": uid, "attempt": _attempt(item)}, dict(end))]})
+    def _end_others(self, seen: Observation) -> bool:
+        """Note the ends of the items that left none, but for those that are in a further attempt, or wait for one.
+
+        Returns:
+            Whether all but those have an end now.
+        """
+        others = [
+            item
+            for item in self._database.runs(RunQuery(parent=self._uid, states=OPEN, limit=None))
+            if not self._repeats.has(item)
+        ]
+        ends = [(item, seen.ends.get(item["metadata"]["uid"], seen.end)) for item in others]
+        known = {item["metadata"]["uid"]: (_attempt(item), dict(end)) for item, end in ends if end is not None}
+        self._apply({uid: [observed_end({"uid": uid, "attempt": n}, end)] for uid, (n, end) in known.items()})
+        return len(known) == len(others)
 
     def _bring(self, *, wait: bool) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
@@ -182,8 +193,14 @@ class MapFollower:
                 self._repeat()
 
     def _apply(self, batches: dict[str, list[Event]]) -> None:
-        if batches:
-            self._repeats.take(self._database.apply_all(batches).values())
+        if not batches:
+            return
+        for uid, events in batches.items():
+            if any("content" in event["data"] for event in events):
+                from framework.engine.contents import stored
+
+                batches[uid] = stored(self._session, uid, events)
+        self._repeats.take(self._database.apply_all(batches).values())
 
     def _progress(self, cursor: Cursor) -> None:
         """Record how far it is, with the cursor."""
