@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,8 @@ from framework_runtime_job.runtime import JobRuntime
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 GOLDEN = Path(__file__).parent / "golden"
+UID = "0198f2f0-1111-7222-8333-444455556666"
+SIDECAR = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}  # a container that ends with the run's
 
 
 def _runtime(tmp_path, **settings):
@@ -35,7 +40,7 @@ def _everything():
         "job",
         "def main(): pass",
         env={"COLOUR": "blue $(NOT_OURS)", "PYTHONPATH": "/app", "TOKEN": "value"},
-        timeouts={"run": 60, "grace": 3.5},
+        timeouts={"pending": 30, "run": 60, "grace": 3.5},
     )
     spec = planned.function.spec
     spec.environment.image = "registry.example/train:1"
@@ -68,24 +73,54 @@ def _everything():
         "env_from": [{"configMapRef": {"name": "common"}}],
         "deadline": 90.5,
         "suspend": True,
-        "patch": {"spec": {"template": {"spec": {"containers": [{"name": "proxy", "image": "proxy:1"}]}}}},
+        "patch": {"spec": {"template": {"spec": {"initContainers": [SIDECAR], "hostNetwork": True}}}},
     }
     return planned
 
 
+def _map():
+    """Three items of it, two at once, each with an accelerator."""
+    planned = [submission("job", "def main(n): pass", params={"n": n}) for n in range(3)]
+    for number, each in enumerate(planned):
+        each.document["run"]["uid"] = f"0198f2f0-1111-7222-8333-00000000000{number}"
+        each.document["record"]["spec"]["parent"] = UID
+        each.function.spec.resources.requests = {"gpu": 1}
+        each.function.spec.options = {"keep": 60}
+    return planned
+
+
 def _rendered(runtime, planned):
-    planned.document["run"]["uid"] = "0198f2f0-1111-7222-8333-444455556666"
-    planned.document["token"] = "0123456789abcdef"
-    found = runtime.render(planned)
+    """What is shown of a run, or of a map; what people cannot read in it is made readable."""
+    first = planned[0] if isinstance(planned, list) else planned
+    first.document["token"] = "0123456789abcdef"
+    if isinstance(planned, list):
+        found = runtime.render_map(planned, 2)
+    else:
+        planned.document["run"]["uid"] = UID
+        found = runtime.render(planned)
     for item in found["items"]:
-        if item["kind"] == "Secret":
+        if "stringData" in item:
             read = json.loads(item["stringData"]["submission.json"])
             read["code"]["archive"] = "…"
             item["stringData"]["submission.json"] = read
+        elif item["kind"] == "Secret":
+            unpacked = {at: gzip.decompress(base64.b64decode(packet)) for at, packet in item["data"].items()}
+            item["data"] = {at: list(map(json.loads, lines.splitlines())) for at, lines in unpacked.items()}
     return found
 
 
-@pytest.mark.parametrize(("name", "make"), [("plain", _plain), ("everything", _everything)])
+def _as_shown(found):
+    """The opposite: a golden file as `kubectl apply` takes it, in a namespace that is there."""
+    for item in found["items"]:
+        item["metadata"]["namespace"] = "default"
+        if "stringData" in item:
+            item["stringData"]["submission.json"] = json.dumps(item["stringData"]["submission.json"])
+        elif item["kind"] == "Secret":
+            item["data"] = {at: base64.b64encode(str(lines).encode()).decode() for at, lines in item["data"].items()}
+    return found
+
+
+@pytest.mark.parametrize(("name", "make"), [("plain", _plain), ("everything", _everything), ("map", _map)])
 def test_golden(tmp_path, name, make):
     spot = {"spot_labels": {"spot": "true"}, "spot_tolerations": [{"key": "spot", "operator": "Exists"}]}
     found = json.dumps(
@@ -96,6 +131,16 @@ def test_golden(tmp_path, name, make):
         path.parent.mkdir(exist_ok=True)
         path.write_text(found + "\n", encoding="utf-8")
     assert found + "\n" == path.read_text("utf-8")
+
+
+@pytest.mark.cluster
+def test_what_is_golden_is_valid_to_the_api_server():
+    for path in GOLDEN.glob("*.json"):
+        shown = json.dumps(_as_shown(json.loads(path.read_text("utf-8"))))
+        words = ["kubectl", "apply", "--dry-run=server", "--validate=strict", "-f", "-"]
+        done = subprocess.run(words, input=shown, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, (path.name, done.stderr)
+        assert done.stderr == "", (path.name, "a warning is the API server's word as well")
 
 
 def test_the_defaults_of_the_cluster_are_under_what_the_function_says(tmp_path):
