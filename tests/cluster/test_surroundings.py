@@ -13,6 +13,7 @@ import uuid
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -104,19 +105,38 @@ class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def end_headers(self):
+        self.send_header("Cache-Control", "max-age=600")  # pip keeps what it is told that it may keep
+        super().end_headers()
 
-@pytest.fixture
-def index(tmp_path):
-    """An index of packages with one of them, at the address that the test bed has for this machine."""
-    project = tmp_path / "index" / "simple" / "fw-indexed"
-    project.mkdir(parents=True)
-    with zipfile.ZipFile(project / "fw_indexed-1.0-py3-none-any.whl", "w") as wheel:
-        about = "fw_indexed-1.0.dist-info"
-        wheel.writestr("fw_indexed.py", "ANSWER = 42\n")
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: fw-indexed\nVersion: 1.0\n")
+
+def _wheel(folder, project, **files):
+    """A wheel of a project with these files."""
+    name = project.replace("-", "_")
+    (folder / project).mkdir(parents=True)
+    with zipfile.ZipFile(folder / project / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        about = f"{name}-1.0.dist-info"
+        for path, content in files.items():
+            member = zipfile.ZipInfo(path)
+            member.external_attr = 0o100755 << 16  # a file, and scripts may be run
+            wheel.writestr(member, content)
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n")
         wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{about}/RECORD", "")
-    handler = partial(_Quiet, directory=str(tmp_path / "index"))
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """The folder of an index with one package."""
+    folder = tmp_path / "index" / "simple"
+    _wheel(folder, "fw-indexed", **{"fw_indexed.py": "ANSWER = 42\n"})
+    return folder
+
+
+@pytest.fixture
+def index(packages):
+    """That index, at the address that the test bed has for this machine."""
+    handler = partial(_Quiet, directory=str(packages.parent))
     with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -125,12 +145,90 @@ def index(tmp_path):
         thread.join()
 
 
-def test_requirements_come_from_the_index_that_is_set(framework, index, tmp_path):
-    (tmp_path / "job.py").write_text("import fw_indexed\ndef main(): return fw_indexed.ANSWER\n")
-    settings = {"PIP_INDEX_URL": index, "PIP_TRUSTED_HOST": "10.123.0.1"}
-    words = [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
-    run = framework("run", "job.py:main", "--kind", "job", "--requirement", "fw-indexed==1.0", *words)
-    assert run["status"].get("results") == {"return": 42}, run["status"]
+@pytest.fixture
+def cache(kubectl):
+    """A claim for what installers keep; its name."""
+    name = f"cache-{uuid.uuid4().hex[:8]}"
+    size, modes = {"storage": "1Gi"}, ["ReadWriteMany"]
+    own = {"hostPath": {"path": f"/tmp/{name}"}, "capacity": size, "claimRef": {"namespace": "default", "name": name}}
+    of_both = {"accessModes": modes, "storageClassName": ""}
+    made = [
+        {"kind": "PersistentVolume", "spec": {**of_both, **own}},
+        {"kind": "PersistentVolumeClaim", "spec": {**of_both, "volumeName": name, "resources": {"requests": size}}},
+    ]
+    items = [{**each, "apiVersion": "v1", "metadata": {"name": name}} for each in made]
+    items[1]["metadata"]["namespace"] = "default"
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    yield name
+    kubectl("delete", "pvc,pv", name, "--wait=false")
+    shutil.rmtree(f"/tmp/{name}", ignore_errors=True)
+
+
+@pytest.fixture
+def settings(home, cache, index):
+    """Write into the configuration which index pods use, and that what is installed is kept on the claim."""
+
+    def write(**variables):
+        lines = [f"{name} = {json.dumps(value)}" for name, value in variables.items()]
+        volume = f'name = "cache"\nmount = "/cache"\nsource = "{cache}"'
+        with (home / "config.toml").open("a") as file:
+            file.write("\n".join(["[runtime.job.defaults.environment.env]", *lines]))
+            file.write(f"\n[[runtime.job.defaults.storage.volumes]]\n{volume}\n")
+
+    return write
+
+
+# What is in the cache is the second result.
+USES = """
+import os
+import fw_indexed
+
+def main():
+    return fw_indexed.ANSWER, sum(len(files) for _, _, files in os.walk("/cache"))
+"""
+
+
+def test_pip_has_its_index_and_its_cache_by_settings(framework, settings, index, tmp_path):
+    (tmp_path / "job.py").write_text(USES)
+    settings(PIP_INDEX_URL=index, PIP_TRUSTED_HOST="10.123.0.1", PIP_CACHE_DIR="/cache")
+    run = framework("run", "job.py:main", "--kind", "job", "--requirement", "fw-indexed==1.0")
+    assert run["status"]["state"] == "completed", run["status"]
+    answer, kept = run["status"]["results"]["return"]
+    assert answer == 42
+    assert kept
+
+
+@pytest.fixture
+def with_uv(framework, index, packages, tmp_path, monkeypatch):
+    """Words that make ``job.py`` run in an image with uv."""
+    if shutil.which("buildah") is None:
+        pytest.skip("needs buildah (apt-get install buildah)")
+    uv = pytest.importorskip("uv").find_uv_bin()
+    project = (
+        f"fw-has-uv-{version('uv').replace('.', '-')}"  # the image is named by this, so another uv is another image
+    )
+    _wheel(packages, project, **{f"{project.replace('-', '_')}-1.0.data/scripts/uv": Path(uv).read_bytes()})
+    registry = "{}:{}".format(*REGISTRY)
+    variables = {"PIP_INDEX_URL": index, "PIP_TRUSTED_HOST": "10.123.0.1", "FRAMEWORK_REGISTRY": registry}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "job.py").write_text(USES)
+    image = ["--set", f"environment.base_image={BASE}", "--set", f"environment.build_requirements=[{project}]"]
+    framework("function", "build", "job.py:main", *image)
+    return image
+
+
+@pytest.mark.timeout(400)
+def test_uv_has_its_index_and_a_cache_that_runs_share(framework, settings, index, with_uv):
+    """The second run has no index: what it takes is in the cache, or nowhere."""
+    settings(UV_DEFAULT_INDEX=index, UV_CACHE_DIR="/cache", UV_LINK_MODE="copy")
+    words = ["run", "job.py:main", "--kind", "job", "--requirement", "fw-indexed==1.0", *with_uv]
+    for more in ([], ["--env", "UV_OFFLINE=1"]):
+        run = framework(*words, *more)
+        assert run["status"]["state"] == "completed", run["status"]
+        answer, kept = run["status"]["results"]["return"]
+        assert answer == 42
+        assert kept
 
 
 # An interpreter that says it is an old one.
