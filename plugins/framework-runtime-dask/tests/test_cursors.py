@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.engine.apply import merge
+from framework_run import ends
 from framework_run.events import Producer
 from framework_runtime_dask.cursors import Positions
 
@@ -24,6 +26,12 @@ def lines_of(value):
     return [json.dumps(event) for event in events]
 
 
+def positions_of(cursor, count=1):
+    return Positions(
+        count, 1, cursor, lambda worker, since: ends.out_of_memory(f"{worker} died, which was there at {since:.0f}")
+    )
+
+
 def merged(events):
     document = {"metadata": {"uid": "item"}, "spec": {}, "status": {"state": "pending", "created": 1.0}}
     return merge(document, {}, events)
@@ -32,10 +40,10 @@ def merged(events):
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=20), st.integers(0, 20))
 def test_whatever_was_seen_live_the_result_makes_it_whole_and_once(slices, stop):
     lines, given_events = lines_of(7), []
-    positions = Positions(1, 1, {})
+    positions = positions_of({})
     for count, (start, length) in enumerate(slices):
         if count == stop:
-            positions = Positions(1, 1, json.loads(json.dumps(positions.cursor())))
+            positions = positions_of(json.loads(json.dumps(positions.cursor())))
         message = {"i": 0, "x": "a", "w": "w", "lines": lines[start : start + length]}
         given_events += positions.take(message)
     given_events += positions.take({"i": 0, "x": "a", "w": "w", "lines": lines}, whole=True)
@@ -46,7 +54,7 @@ def test_whatever_was_seen_live_the_result_makes_it_whole_and_once(slices, stop)
 
 @given(st.integers(0, 3), st.integers(0, 3))
 def test_an_execution_that_was_lost_is_an_attempt_of_its_own(first, late):
-    positions, events = Positions(3, 1, {}), []
+    positions, events = positions_of({}, 3), []
     old, new = lines_of(1), lines_of(2)
     events += positions.take({"i": 1, "x": "a", "w": "w1", "lines": old[:first]})
     events += positions.take({"i": 1, "x": "b", "w": "w2", "lines": new[:2]})
@@ -57,7 +65,9 @@ def test_an_execution_that_was_lost_is_an_attempt_of_its_own(first, late):
     assert found.document["status"]["results"] == {"return": 2}
     attempts = found.document["status"]["attempts"]
     assert (len(attempts) > 1) == bool(first or late)
-    assert all((each["state"], each["cause"]) == ("failed", "Lost") for each in attempts[:-1])
+    for each in attempts[:-1]:
+        assert (each["state"], each["cause"]) == ("failed", "OutOfMemory")
+        assert re.fullmatch(r"w\d died, which was there at \d+; it was started again on w\d", each["message"])
     assert positions.is_done(1)
     assert positions.left == 2
     # What the scheduler has made again of an item that has ended is dropped.
@@ -65,7 +75,7 @@ def test_an_execution_that_was_lost_is_an_attempt_of_its_own(first, late):
 
 
 def test_a_gap_is_left_to_the_result():
-    lines, positions = lines_of(3), Positions(1, 1, {})
+    lines, positions = lines_of(3), positions_of({})
     assert [event["seq"] for event in positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[:1]})] == [1]
     assert positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[2:]}) == []
     rest = positions.take({"i": 0, "x": "a", "w": "w", "lines": lines}, whole=True)

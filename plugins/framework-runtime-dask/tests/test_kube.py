@@ -18,6 +18,7 @@ from framework_runtime_dask.clients import is_news
 from framework_runtime_dask.kube import making
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place
+from framework_runtime_dask.providers import operator
 from framework_runtime_dask.providers.operator import OperatorProvider
 from framework_runtime_dask.runtime import DaskRuntime
 
@@ -79,6 +80,7 @@ def api(tmp_path, monkeypatch):
     (tmp_path / "config").write_text(json.dumps(config))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     monkeypatch.setattr(making, "LOOK", 0.01)
+    monkeypatch.setattr(operator, "_TOLD", 0.1)
     yield told
     told.server.shutdown()
     told.server.server_close()
@@ -152,6 +154,29 @@ FACTS = {
     "service": "ClusterIP",
     "reach": "",
 }
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "said"),
+    [
+        ("lastState", {"reason": "OOMKilled", "finishedAt": "2026-01-01T00:10:00Z"}, True),
+        ("state", {"reason": "OOMKilled", "finishedAt": "2026-01-01T00:10:00Z"}, True),
+        ("lastState", {"reason": "OOMKilled", "finishedAt": "2026-01-01T00:01:00Z"}, False),  # of the life before
+        ("lastState", {"reason": "Error", "finishedAt": "2026-01-01T00:10:00Z"}, False),
+        ("lastState", None, False),  # it says nothing of it, also after a while
+    ],
+)
+def test_a_worker_that_the_kernel_killed_is_known_by_its_pod(api, tmp_path, state, ended, said):
+    status = {"name": "worker", "restartCount": 1, state: {"terminated": ended}}
+    pods = [pod(podIP="10.0.0.8"), pod(podIP="10.0.0.9", containerStatuses=[status])]
+    place = Place(provider="operator", cluster="x", address="tcp://x", security={}, facts={**FACTS, "server": api.url})
+    since = 1767226000.0  # a moment before 2026-01-01T00:07
+    assert OperatorProvider(tmp_path).of_worker(place, "tcp://10.0.0.9:4242", since) == ""  # the API refuses
+    api.answers["GET", PODS] = (200, {"items": pods})
+    found = OperatorProvider(tmp_path).of_worker(place, "tcp://10.0.0.9:4242", since)
+    assert found == ("the kernel killed the pod scheduler for want of memory" if said else "")
+    assert OperatorProvider(tmp_path).of_worker(place, "tls://10.0.0.8:1", since) == ""
+    assert OperatorProvider(tmp_path).of_worker(place, "tls://10.0.0.7:1", since) == ""
 
 
 def test_a_cluster_of_which_nobody_takes_care_is_removed_again(api, tmp_path, monkeypatch):

@@ -227,9 +227,16 @@ def summary(owner: str, dask_scheduler: Any = None) -> dict[str, Any]:
 
 
 def error_of(key: str, dask_scheduler: Any = None) -> str:
-    """What a task failed of."""
+    """What a task failed of: the class of the error, and what it says in brackets."""
+    import pickle
+
     task = dask_scheduler.tasks.get(key)
-    return str(getattr(task, "exception_text", None) or "it is not known any more")
+    if task is None or not task.exception:
+        return "it is not known any more"
+    if task.exception_text:
+        return str(task.exception_text)
+    error = pickle.loads(task.exception)  # noqa: S301  one that the scheduler itself has made, which has no text
+    return f"{type(error).__name__}({str(error)!r})"
 
 
 def forget_topic(topic: str, dask_scheduler: Any = None) -> None:

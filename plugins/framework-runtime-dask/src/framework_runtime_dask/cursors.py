@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
+from framework_run.ends import Ending
 from framework_run.events import Event, observed_end
 
 Cursor = dict[str, Any]
+OfWorker = Callable[[str, float], Ending]
 
 
 class Positions:
@@ -23,22 +26,33 @@ class Positions:
         count: How many items there are.
         attempt: The number of the first attempt.
         cursor: As `cursor` gave it.
+        of_worker: The end of what a worker had that is gone: it is given its address, and when it was there.
     """
 
-    def __init__(self, count: int, attempt: int, cursor: Cursor) -> None:
+    def __init__(self, count: int, attempt: int, cursor: Cursor, of_worker: OfWorker) -> None:
         self.count = count
+        self._of_worker = of_worker
         self._first = attempt
         self._done = bytearray(zlib.decompress(base64.b64decode(cursor["done"]))) if "done" in cursor else bytearray()
         self._done.extend(bytes((count + 7) // 8 - len(self._done)))
         self.left = count - sum(byte.bit_count() for byte in self._done)  # how many have not ended
         # By item: the executions in the order in which they were seen, and the last number that was given of each.
         self._open: dict[int, dict[str, int]] = {int(key): dict(it) for key, it in cursor.get("open", {}).items()}
+        # By item: where its last execution is, and when that was heard of first.
+        self._at: dict[int, tuple[str, float]] = {
+            int(key): (at, since) for key, (at, since) in cursor.get("at", {}).items()
+        }
         self._workers: list[int] = list(cursor.get("workers", []))  # the last count, and its step
 
     def cursor(self) -> Cursor:
         """What is kept of this, as JSON."""
         done = base64.b64encode(zlib.compress(bytes(self._done))).decode()
-        return {"done": done, "open": {str(index): it for index, it in self._open.items()}, "workers": self._workers}
+        return {
+            "done": done,
+            "open": {str(index): it for index, it in self._open.items()},
+            "at": {str(index): it for index, it in self._at.items()},
+            "workers": self._workers,
+        }
 
     def scale(self, workers: int) -> int | None:
         """The step of a new number of workers; None where it is the old one."""
@@ -70,6 +84,7 @@ class Positions:
             if seen:
                 given.append(self._superseded(message, len(seen)))
             seen[execution] = 0
+            self._at[index] = (message["w"], float(json.loads(message["lines"][0])["time"]))
         attempt = self._first + list(seen).index(execution)
         for line in message["lines"]:
             event: Event = json.loads(line)
@@ -92,14 +107,10 @@ class Positions:
         self.left -= not self.is_done(index)
         self._done[index >> 3] |= 1 << (index & 7)
         self._open.pop(index, None)
+        self._at.pop(index, None)
 
     def _superseded(self, message: dict[str, Any], executions: int) -> Event:
         """The end of the execution before: its worker is gone, or it would not have been started again."""
         run = {"uid": json.loads(message["lines"][0])["run"], "attempt": self._first + executions - 1}
-        end = {
-            "state": "failed",
-            "cause": "Lost",
-            "message": f"its worker is gone; it was started again on {message['w']}",
-            "advice": "Look there for the reason: a kill, a want of memory, a node that went.",
-        }
-        return observed_end(run, end)
+        end = self._of_worker(*self._at[int(message["i"])])
+        return observed_end(run, {**end, "message": f"{end['message']}; it was started again on {message['w']}"})

@@ -13,6 +13,7 @@ from framework_runtime_dask.cursors import Cursor, Positions
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
+    from framework_runtime_dask.deaths import Deaths
 
 _SAY: Final = 0.5  # seconds after which the caller gets an empty batch
 _LOOK: Final = 0.5  # seconds between two looks at the tasks
@@ -27,12 +28,14 @@ class Follower:
         client: The client of its scheduler.
         handle: Its handle.
         cursor: How far it has been followed.
+        deaths: Says why a worker is gone.
     """
 
-    def __init__(self, client: Any, handle: Handle, cursor: Cursor) -> None:
+    def __init__(self, client: Any, handle: Handle, cursor: Cursor, deaths: Deaths) -> None:
         self._client = client
         self._topic = handle["topic"]
-        self._positions = Positions(handle["count"], handle["run"].get("attempt", 1), cursor)
+        first = handle["run"].get("attempt", 1)
+        self._positions = Positions(handle["count"], first, cursor, deaths.of_worker)
         self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._looked_at = 0.0
         self._delivered: list[str] = []  # keys whose end the caller has had

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from framework_runtime_dask.taps import name_of
 
 _PAUSE = 0.1  # seconds between two looks, as the nanny's
 RESTARTS = "worker-restart-memory"  # the topic of nannies that have ended a worker for its memory
-_MORE = "Give each worker more (-o memory=…) or fewer runs at once (-o threads=…), or let a run hold less."
+MORE = "Give each worker more (-o memory=…) or fewer runs at once (-o threads=…), or let a run hold less."
 
 
 class Watch:
@@ -32,6 +33,7 @@ class Watch:
     def __init__(self, worker: Any, held: Callable[[], dict[int, Any]]) -> None:
         self.worker = worker
         self.held = held
+        self.bare = proportional(os.getpid())  # bytes of the worker's own process without any task in it
         self.over = threading.Event()
 
     def open(self) -> None:
@@ -52,15 +54,16 @@ class Watch:
                     self.end(held, limit)
 
     def end(self, held: int, limit: int) -> None:
-        """End the run that holds the most, if it is one of ours."""
-        sizes = {pid: total(pid, proportional) for pid in below(os.getpid())}
+        """End the run that holds the most, if it is one of ours; tasks in the worker's own process are its nanny's."""
+        own = os.getpid()
+        sizes = {own: proportional(own) - self.bare, **{pid: total(pid, proportional) for pid in below(own)}}
         pid = max(sizes, key=lambda pid: sizes[pid], default=0)
         runner = self.held().get(pid)
         if runner is None:
             return
         name = name_of(self.worker)
         text = f"its worker {name} has {size(limit)} of memory and held {size(held)}, of which this run held the most"
-        runner.drop({"cause": "OutOfMemory", "message": f"{text}, {size(sizes[pid])}", "advice": _MORE})
+        runner.drop({"cause": "OutOfMemory", "message": f"{text}, {size(sizes[pid])}", "advice": MORE})
         for child in list(descendants(pid)):
             with contextlib.suppress(OSError):
                 os.kill(child, signal.SIGKILL)
@@ -109,19 +112,14 @@ def size(number: float) -> str:
     return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / 2**20:.0f} MiB"
 
 
-def of_killed_worker(text: str, restarts: list[Any]) -> dict[str, str]:
-    """What a ``KilledWorker`` comes of, by what the nannies have told.
+def of_nanny(text: str, restarts: Iterable[Any]) -> str:
+    """What a nanny has told of a worker: that it has ended it for its memory; empty where none has.
 
     Args:
-        text: What it says.
+        text: The worker's address, or what names it.
         restarts: The events of their topic.
     """
     for _, event in restarts:
-        if event.get("worker") and event["worker"] in text:
-            told = f"the nanny of {event['worker']} ended it for its memory, at {size(event['rss'])}: {text}"
-            return {"cause": "OutOfMemory", "message": told, "advice": _MORE}
-    return {
-        "cause": "Lost",
-        "message": f"the workers that had it are gone, again and again: {text}",
-        "advice": "Look at their logs: a kill, a crash of what the task calls, a node that went.",
-    }
+        if event["worker"] and re.search(rf"{re.escape(event['worker'])}(?!\d)", text):
+            return f"the nanny of {event['worker']} ended it for its memory, at {size(event['rss'])}"
+    return ""

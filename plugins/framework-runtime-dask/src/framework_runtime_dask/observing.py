@@ -12,6 +12,7 @@ from framework_runtime_dask.following import index_of, key_of, results
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
+    from framework_runtime_dask.deaths import Deaths
 
 WhyNot = Callable[[float], "ends.Ending | None"]
 
@@ -19,13 +20,14 @@ _WAITING: Final = frozenset({"no-worker", "queued", "waiting", "released"})
 _PATIENCE: Final = 300.0  # seconds that the pods of all workers may wait for a node
 
 
-def observation(client: Any, handle: Handle, why_not: WhyNot) -> Observation:
+def observation(client: Any, handle: Handle, why_not: WhyNot, deaths: Deaths) -> Observation:
     """Whether the tasks of a handle go on; the ends of those that do not, where they left no final record.
 
     Args:
         client: The client of its scheduler.
         handle: The handle.
         why_not: Says why no worker comes up, where that is known; it is given how many seconds one may wait.
+        deaths: Says why a worker is gone.
     """
     topic = handle["topic"]
     about = client.get_metadata(["framework", topic], default=None) or {}
@@ -34,40 +36,40 @@ def observation(client: Any, handle: Handle, why_not: WhyNot) -> Observation:
         state = next(iter(found.values()), "")
         if state in _WAITING and (end := why_not(_PATIENCE)):
             return Observation(alive=False, end=end)
-        return _single(client, handle, state, about)
+        return _single(client, handle, state, about, deaths)
     told = on_scheduler(client, summary, topic)
     if told["going"]:
         if not told["workers"] and (end := why_not(_PATIENCE)):
             return Observation(alive=False, end=end)
         return Observation(alive=True)
-    return Observation(alive=False, end=_unknown(about), ends=_ends(client, handle, told))
+    return Observation(alive=False, end=_unknown(about), ends=_ends(client, handle, told, deaths))
 
 
-def _single(client: Any, handle: Handle, state: str, about: Mapping[str, Any]) -> Observation:
+def _single(client: Any, handle: Handle, state: str, about: Mapping[str, Any], deaths: Deaths) -> Observation:
     if state == "memory":
-        return _returned(client, handle)
+        return _returned(client, handle, deaths)
     if state == "erred":
-        return Observation(alive=False, end=_of_error(client, handle["topic"], 0))
+        return Observation(alive=False, end=_of_error(client, handle["topic"], 0, deaths))
     if not state:
         return Observation(alive=False, end=_unknown(about))
     worker = about.get("claim", {}).get("worker")
     if worker and worker not in client.scheduler_info(n_workers=-1)["workers"]:
-        return Observation(alive=False, end=_gone(about))
+        return Observation(alive=False, end=_gone(about, deaths))
     return Observation(alive=True)
 
 
-def _returned(client: Any, handle: Handle) -> Observation:
+def _returned(client: Any, handle: Handle, deaths: Deaths) -> Observation:
     result = results(client, handle["topic"], [0]).get(0)
     if result is None:
         return Observation(alive=True)  # its worker has just been lost, and the scheduler starts it again
     again = result.get("again")
-    return Observation(alive=False, end=result.get("end") if again is None else _gone(again))
+    return Observation(alive=False, end=result.get("end") if again is None else _gone(again, deaths))
 
 
-def _gone(about: Mapping[str, Any]) -> ends.Ending:
+def _gone(about: Mapping[str, Any], deaths: Deaths) -> ends.Ending:
     """The end of a run that the scheduler has given to a second worker, or would not give to the first."""
-    worker = about.get("claim", {}).get("worker")
-    return ends.lost(f"its worker {worker} is gone") if worker else ends.aborted(_BEFORE)
+    claim = about.get("claim")
+    return deaths.of_worker(claim["worker"], claim["time"]) if claim else ends.aborted(_BEFORE)
 
 
 def _unknown(about: Mapping[str, Any]) -> ends.Ending:
@@ -79,20 +81,21 @@ def _unknown(about: Mapping[str, Any]) -> ends.Ending:
 _BEFORE: Final = "it was asked to end before it began"
 
 
-def _ends(client: Any, handle: Handle, told: Mapping[str, Any]) -> dict[str, ends.Ending]:
+def _ends(client: Any, handle: Handle, told: Mapping[str, Any], deaths: Deaths) -> dict[str, ends.Ending]:
     """The ends of a map's items, by uid: of those that failed at the scheduler, or left no final record."""
     topic, uids = handle["topic"], handle["uids"]
     kept = [index_of(key) for key in told["memory"]]
     left = {uids[index]: it["end"] for index, it in results(client, topic, kept).items() if it.get("end")}
-    return {**left, **{uids[index_of(key)]: _of_error(client, topic, index_of(key)) for key in told["erred"]}}
+    failed = map(index_of, told["erred"])
+    return {**left, **{uids[index]: _of_error(client, topic, index, deaths) for index in failed}}
 
 
-def _of_error(client: Any, topic: str, index: int) -> ends.Ending:
+def _of_error(client: Any, topic: str, index: int, deaths: Deaths) -> ends.Ending:
     """The end of a task that failed at the scheduler."""
     text = on_scheduler(client, error_of, key_of(topic, index)).partition("\n")[0]
     name = text.partition("(")[0]
     if name == "KilledWorker":
-        return ends.lost(f"the workers that had it are gone, again and again: {text}")
+        return deaths.of_task(text)
     if name in {"NoWorkerError", "NoValidWorkerError"}:
         advice = "Start workers that fit, or ask for less: -o resources={}"
         return ends.failed("Unschedulable", f"no worker could take it in time: {text}", advice)

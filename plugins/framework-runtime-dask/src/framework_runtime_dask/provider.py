@@ -98,6 +98,16 @@ class Provider(ABC):
         """Why no worker comes up, where the provider knows; ``patience`` is for how many seconds one may wait."""
         return None
 
+    def of_worker(self, place: Place, worker: str, since: float) -> str:  # noqa: ARG002
+        """Why a worker that is gone has ended, where that was for want of memory; empty where it was not.
+
+        Args:
+            place: The cluster.
+            worker: The worker's address.
+            since: Seconds since the epoch at which it was there.
+        """
+        return ""
+
     def findings(self, options: DaskOptions) -> list[Finding]:  # noqa: ARG002
         """What a preflight says of where clusters are started."""
         return []

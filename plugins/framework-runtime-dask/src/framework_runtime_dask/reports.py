@@ -10,11 +10,12 @@ import time
 import uuid
 from typing import Any
 
-from framework_runtime_dask.memory import RESTARTS, of_killed_worker
+from framework_runtime_dask.memory import MORE, RESTARTS, of_nanny
 from framework_runtime_dask.taps import name_of
 
 _BEAT = 0.05  # seconds that a report may wait for more
 _LONGEST = 1 << 16  # characters of one message, about
+_LOGS = "Look at the logs of the workers: a kill, a crash of what the task calls, a node that went."
 _LIVE = 1 << 23  # characters of a run's log that are sent live; the rest comes with the result
 
 
@@ -60,15 +61,17 @@ class Report:
         elif data.get("cause") == "Lost" and self.verdict:
             data.update(self.verdict)
         elif str(data.get("message", "")).startswith("KilledWorker") and data.get("cause") == "UserError":
-            data.update(of_killed_worker(data["message"], self.restarts()))
+            data.update(self.of_killed_worker(data["message"]))
         return json.dumps(event, separators=(",", ":"))
 
-    def restarts(self) -> list[Any]:
-        """What nannies have told of workers that they have ended for their memory."""
+    def of_killed_worker(self, text: str) -> dict[str, str]:
+        """What a handler's end is of, where the workers that had one of its tasks have died."""
         from distributed.utils import sync
 
-        found = sync(self.worker.loop, self.worker.scheduler.events, topic=RESTARTS)
-        return list(found)
+        why = of_nanny(text, sync(self.worker.loop, self.worker.scheduler.events, topic=RESTARTS))
+        if why:
+            return {"cause": "OutOfMemory", "message": f"{why}: {text}", "advice": MORE}
+        return {"cause": "Lost", "message": f"workers died again and again: {text}", "advice": _LOGS}
 
     def send_if_due(self) -> None:
         """Send what waits, if it has waited for long enough."""

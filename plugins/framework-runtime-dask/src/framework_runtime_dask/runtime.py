@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -43,6 +43,9 @@ from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place, Provider
 from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
+
+if TYPE_CHECKING:
+    from framework_runtime_dask.deaths import Deaths
 
 _BATCH: Final = 500  # tasks that are given to the scheduler at once
 _CLIENT: Final = "framework_run.plugins.framework_runtime_dask.client:connect"
@@ -229,10 +232,12 @@ class DaskRuntime(Runtime):
         why_not = partial(self._provider(place.provider).without_workers, place)
         try:
             try:
-                return observation(self._clients.client(place, timeout=_GLANCE), handle, why_not)
+                client = self._clients.client(place, timeout=_GLANCE)
+                return observation(client, handle, why_not, self._deaths(client, place))
             except OSError:  # the connection has just broken: ask once more
                 self._clients.forget(place)
-                return observation(self._clients.client(place, timeout=_GLANCE), handle, why_not)
+                client = self._clients.client(place, timeout=_GLANCE)
+                return observation(client, handle, why_not, self._deaths(client, place))
         except UnreachableError as error:
             evidence = self._provider(place.provider).evidence(place)
             if evidence or error.refused:
@@ -248,8 +253,9 @@ class DaskRuntime(Runtime):
         if _UNSTARTED in handle:
             return
         try:
-            client = self._clients.client(_place(handle), timeout=_GLANCE)
-            yield from Follower(client, handle, cursor).batches(wait=wait)
+            place = _place(handle)
+            client = self._clients.client(place, timeout=_GLANCE)
+            yield from Follower(client, handle, cursor, self._deaths(client, place)).batches(wait=wait)
         except (UnreachableError, OSError):
             return  # `observe` says what is to be concluded from that
 
@@ -303,6 +309,12 @@ class DaskRuntime(Runtime):
             BackendError: The scheduler does not answer.
         """
         return dict(on_scheduler(self._clients.client(_place(handle)), about_workers))
+
+    def _deaths(self, client: Any, place: Place) -> Deaths:
+        """What says why workers of a cluster are gone."""
+        from framework_runtime_dask.deaths import Deaths
+
+        return Deaths(client, partial(self._provider(place.provider).of_worker, place))
 
     def _provider(self, name: str) -> Provider:
         """The provider of a name, one for all of this runtime: it keeps what it has open."""

@@ -200,6 +200,7 @@ class Bundle(WorkerPlugin):
 def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
     """The task of a run alone: it claims the run first, because the scheduler starts it again when a worker is lost."""
     import json
+    import time
 
     from distributed import get_worker
     from distributed.utils import sync
@@ -209,7 +210,7 @@ def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
     about = sync(worker.loop, worker.scheduler.get_metadata, keys=["framework", topic], default=None) or {}
     if about:
         return {"x": "", "w": worker.address, "lines": [], "again": about}
-    mine = {"worker": worker.address, "name": str(worker.name)}
+    mine = {"worker": worker.address, "name": str(worker.name), "time": time.time()}
     sync(worker.loop, worker.scheduler.set_metadata, keys=["framework", topic, "claim"], value=mine)
     plugin: Any = worker.plugins[bundle]
     result: dict[str, Any] = plugin.single(topic, 0, document)

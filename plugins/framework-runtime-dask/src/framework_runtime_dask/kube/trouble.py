@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run import ends
@@ -19,6 +20,8 @@ _PULLING: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
 _UNMADE: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_WHOLE: Final = 1.0  # second: the cluster's own times have no parts of one
+_KILLED: Final = "the kernel killed the pod {} for want of memory"
 _RESTARTS: Final = 2  # how often a container has ended by itself until that is taken for an answer
 # What a registry says when another attempt would be no better; the words of containerd, CRI-O and the registries.
 _FINAL: Final = re.compile(
@@ -39,6 +42,24 @@ def trouble(pods: list[Json], patience: float, *, pull: float | None = None) -> 
     for pod in pods:
         if not is_ready(pod) and (end := _of_pod(pod, patience, _PULL if pull is None else pull)):
             return end
+    return None
+
+
+def out_of_memory(pod: Json, since: float) -> str | None:
+    """What a worker's pod says of a death: that it was for want of memory; nothing where it was for something else.
+
+    Args:
+        pod: The pod.
+        since: Seconds since the epoch after which it died.
+
+    Returns:
+        None where nothing is known of a death since then.
+    """
+    for status in _containers(pod):
+        for state in (status.get("state", {}), status.get("lastState", {})):
+            ended = state.get("terminated") or {}
+            if ended.get("finishedAt") and time.time() - age(ended["finishedAt"]) >= since - _WHOLE:
+                return _KILLED.format(pod["metadata"]["name"]) if ended.get("reason") == "OOMKilled" else ""
     return None
 
 
@@ -77,7 +98,7 @@ def _image(name: str, said: str) -> Ending:
 
 def _crashed(name: str, ended: dict[str, Any]) -> Ending:
     if ended.get("reason") == "OOMKilled":
-        return ends.out_of_memory(f"the kernel killed the pod {name} for want of memory, again and again")
+        return ends.out_of_memory(f"{_KILLED.format(name)}, again and again")
     words = ended.get("message") or ended.get("reason") or "it said nothing"
     said = f"the pod {name} ends again and again, with exit code {ended.get('exitCode')}: {words}"
     return ends.bad_input(_line(said), advice=f"The image needs dask and distributed: kubectl logs {name} --previous")

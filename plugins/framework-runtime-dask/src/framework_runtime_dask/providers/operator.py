@@ -15,7 +15,7 @@ from framework_runtime_dask import security
 from framework_runtime_dask.kube import asking, making, manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
 from framework_runtime_dask.kube.site import Site
-from framework_runtime_dask.kube.trouble import is_ready, trouble
+from framework_runtime_dask.kube.trouble import is_ready, out_of_memory, trouble
 from framework_runtime_dask.provider import Place, Provider
 from framework_runtime_dask.scale import check_memory, workers
 from framework_runtime_dask.seen import Seen
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from framework_runtime_dask.kube.forwarding import Forward
     from framework_runtime_dask.options import DaskOptions
 
+_TOLD: Final = 5.0  # seconds until a node has told how a container ended
 _NEVER: Final = 900.0  # seconds after which a cluster whose scheduler is not ready is a leftover
 
 
@@ -128,6 +129,20 @@ class OperatorProvider(Provider):
         except BackendError:
             return None
         return None if any(map(is_ready, found)) else trouble(found, patience)
+
+    def of_worker(self, place: Place, worker: str, since: float) -> str:
+        """What the pods say of a worker that is gone."""
+        host = worker.rpartition("/")[2].rpartition(":")[0]
+        deadline = time.monotonic() + _TOLD
+        while True:
+            try:
+                found = [pod for pod in self._site(place).pods("worker") if pod["status"].get("podIP") == host]
+            except BackendError:
+                return ""
+            told = [why for pod in found if (why := out_of_memory(pod, since)) is not None]
+            if told or not found or time.monotonic() > deadline:
+                return "".join(told)
+            time.sleep(making.LOOK)
 
     def findings(self, options: DaskOptions) -> list[Finding]:
         """Whether the cluster answers, has the operator, and lets us do what is needed."""
