@@ -35,7 +35,8 @@ def main() -> None:
     with clean_room() as (folder, environment):
         os.environ.update(environment)
         (folder / "job.py").write_text(HANDLER)
-        from framework.engine.mapping import execute_map, plan_map
+        from framework.engine.map_plan import plan_map
+        from framework.engine.mapping import execute_map
         from framework.engine.request import RunRequest
         from framework.engine.session import Session
 

@@ -9,7 +9,7 @@ import pytest
 
 from framework.api.functions import function
 from framework.cli.main import execute
-from framework.engine.mapping import plan_map
+from framework.engine.map_plan import plan_map
 from framework.engine.plan import RunRequest, plan
 from framework.engine.session import Session, current
 

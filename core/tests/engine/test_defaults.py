@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from framework.documents.converters import dump, structure
 from framework.engine.defaults import under
-from framework.engine.mapping import plan_map
+from framework.engine.map_plan import plan_map
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
 from framework.engine.session import Session

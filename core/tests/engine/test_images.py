@@ -11,7 +11,7 @@ import pytest
 
 from framework.builders import Builder, Recipe, Report
 from framework.engine.images import image_name, image_of, recipe
-from framework.engine.mapping import plan_map
+from framework.engine.map_plan import plan_map
 from framework.engine.plan import RunRequest, plan
 from framework.engine.session import Session
 from framework.errors import BackendError, UsageError

@@ -12,7 +12,8 @@ import pytest
 from framework.databases import RunQuery
 from framework.engine import map_again, map_there
 from framework.engine.collect import collect
-from framework.engine.mapping import execute_map, plan_map
+from framework.engine.map_plan import plan_map
+from framework.engine.mapping import execute_map
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
 from framework.models.causes import ENDED

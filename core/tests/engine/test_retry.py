@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import framework as fw
 from framework.engine import claims, retrying
+from framework.engine.aborting import abort
 from framework.engine.apply import merge
 from framework.engine.attempts import USUAL, delay, policy_of
 from framework.engine.collect import collect
@@ -250,7 +251,7 @@ def test_who_has_no_claim_ends_nothing(session):
 
 def test_a_run_that_waits_is_aborted_from_anywhere(session):
     waiting_run(session)
-    session.cancel(UID, 10.0)
+    abort(session, UID, 10.0)
     status = session.database.run(UID)["status"]
     assert (status["state"], status["cause"]) == ("aborted", "Aborted")
     assert "waited for its next attempt" in status["message"]

@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from framework.engine.aborting import abort
 from framework.engine.collect import collect
 from framework.engine.execute import execute
-from framework.engine.mapping import execute_map, plan_map
+from framework.engine.map_plan import plan_map
+from framework.engine.mapping import execute_map
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
@@ -73,7 +75,7 @@ def test_its_client_may_go_and_it_is_asked_to_end_as_any_run(session, tmp_path):
         assert time.monotonic() < deadline
         collect(session)
         time.sleep(0.1)
-    session.cancel(uid, 5.0)
+    abort(session, uid, 5.0)
     while (found := session.database.run(uid)["status"])["state"] not in ENDED:
         assert time.monotonic() < deadline, found
         collect(session)

@@ -10,8 +10,10 @@ import time
 import pytest
 
 from framework.databases import RunQuery
+from framework.engine.aborting import abort
 from framework.engine.collect import collect
-from framework.engine.mapping import execute_map, plan_map
+from framework.engine.map_plan import plan_map
+from framework.engine.mapping import execute_map
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
 from framework.models.causes import ENDED
@@ -194,7 +196,7 @@ def test_it_is_asked_to_end(session, mapped, tmp_path):
     while not list(tmp_path.glob("begun-*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    session.cancel(run["metadata"]["uid"], 5.0)
+    abort(session, run["metadata"]["uid"], 5.0)
     found = ended(run)
     assert (found["status"]["state"], found["status"]["cause"]) == ("aborted", "Aborted")
     assert {item["status"]["state"] for item in items_of(session, run)} == {"aborted"}
@@ -232,7 +234,7 @@ def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
         collect(session)
         first, second = items_of(session, run)
         waits = first["status"]["state"] == "completed" and bool(second["status"].get("retry"))
-    session.cancel(run["metadata"]["uid"], 5.0)
+    abort(session, run["metadata"]["uid"], 5.0)
     found = ended(run)
     assert (found["status"]["state"], found["status"]["results"]) == ("aborted", {"completed": 1, "failed": 1})
     assert "while it waited for its next attempt" in items_of(session, run)[1]["status"]["message"]

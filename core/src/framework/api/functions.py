@@ -169,7 +169,8 @@ class RunnableFunction:
             ParameterError: The parameters of an item do not bind; nothing is started.
             RunFailed: An item is not completed; the others have been run all the same.
         """
-        from framework.engine.mapping import execute_map, plan_map
+        from framework.engine.map_plan import plan_map
+        from framework.engine.mapping import execute_map
         from framework.engine.session import current
 
         request = evolve(
@@ -239,7 +240,7 @@ def _policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _reused(session: Session, planned: Planned) -> TrackedRun | None:
-    from framework.engine.caching import reuse
+    from framework.engine.reusing import reuse
 
     document = reuse(session, planned)
     return None if document is None else TrackedRun(session, document)

@@ -199,7 +199,9 @@ class TrackedRun:
 
     def abort(self, grace: float | None = None) -> None:
         """Ask it to end, and have it ended after ``grace`` seconds (its own unless told); no attempt follows."""
-        self._session.cancel(self.uid, grace)
+        from framework.engine.aborting import abort
+
+        abort(self._session, self.uid, grace)
 
     def __repr__(self) -> str:
         return f"<run {self.name} {self.uid} {self.state}>"

@@ -80,10 +80,12 @@ def _fitting(session: Session, name: str | None, labels: dict[str, str], project
 
 def _ask(session: Session, run: Document, grace: float | None) -> float:
     """Ask one run; returns how many seconds it has. One that cannot be reached is said, and the others are asked."""
+    from framework.engine import aborting
+
     if run["status"].get("state") in ENDED:
         return 0.0
     try:
-        return session.cancel(run["metadata"]["uid"], grace)
+        return aborting.abort(session, run["metadata"]["uid"], grace)
     except (UsageError, BackendError) as error:
         note(f"{one_line(run['metadata']['name'])}: {error.message}. {error.advice}".rstrip())
         return -_PATIENCE

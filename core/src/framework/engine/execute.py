@@ -6,20 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from framework.databases import Document
-from framework.engine.caching import reuse
 from framework.engine.inline import InlineRun
 from framework.engine.keeping import keep_function
 from framework.engine.notifications import tell
+from framework.engine.reusing import reuse
 from framework.errors import DatabaseError
 from framework.models.causes import ENDED
 from framework_run.events import Event
 
 if TYPE_CHECKING:
+    from framework.engine.listening import OnEvent
     from framework.engine.plan import Planned
     from framework.engine.session import Session
     from framework.runtimes import Cursor, Handle, Runtime
-
-OnEvent = Callable[[Event], None]
 
 
 def execute(session: Session, planned: Planned, *, watch: bool = True, on_event: OnEvent | None = None) -> Document:
@@ -78,7 +77,8 @@ def see_through(session: Session, uid: str, handle: Handle, on_event: OnEvent | 
         document = Follower(session, session.runtime(handle["kind"]), uid, handle, on_event, cursor=cursor).follow()
         if document["status"].get("state") in ENDED:
             return document
-        from framework.engine.retrying import attempt_of, wait_for_next
+        from framework.engine.retrying import attempt_of
+        from framework.engine.waiting import wait_for_next
 
         active = wait_for_next(session, uid, attempt_of(handle), on_event)
         if active.document["status"].get("state") in ENDED or active.handle is None:

@@ -82,7 +82,7 @@ class InlineRun:
     def _run(self, params: dict[str, Any]) -> tuple[Any, Document, BaseException | None]:
         value, document, error = self._attempt(params)
         while document["status"].get("retry") and self._undelivered is None:
-            from framework.engine.retrying import wait_for_turn
+            from framework.engine.waiting import wait_for_turn
 
             try:
                 document, number = wait_for_turn(self._session, document)

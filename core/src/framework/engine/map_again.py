@@ -9,6 +9,7 @@ from framework.databases import RunQuery
 from framework.engine.execute import Follower
 from framework.engine.map_ends import OPEN, count
 from framework.engine.retrying import attempt_of, start_due, time_left
+from framework.engine.stopping import stop
 from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Repeats:
     def end(self, grace: float = _GRACE) -> None:
         """Ask those that wait or run to end."""
         for uid in list(self._open):
-            self._session.cancel(uid, grace)
+            stop(self._session, uid, grace)
 
     def _one(self, active: ActiveRun, *, stopping: bool) -> None:
         uid, document = active.uid, active.document
@@ -96,7 +97,7 @@ class Repeats:
         self._open[uid] = _due(document)
         waits = attempt_of(active.handle) < (document["status"].get("retry") or {}).get("attempt", 0)
         if waits and stopping:
-            self._session.cancel(uid, _GRACE)
+            stop(self._session, uid, _GRACE)
         elif waits:
             if self._room > 0 and start_due(self._session, document):
                 self._room -= 1

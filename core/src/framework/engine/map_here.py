@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
 from framework.engine import live
-from framework.engine.caching import reuse_for
 from framework.engine.execute import Follower, see_through
 from framework.engine.map_ends import OPEN, conclude, progress, said
 from framework.engine.retrying import start_due
+from framework.engine.reusing import reuse_for
+from framework.engine.stopping import stop
 from framework.errors import FrameworkError, UsageError
 from framework.home import live_dir
 from framework_run import ends
@@ -23,7 +24,8 @@ from framework_run.events import observed_end
 
 if TYPE_CHECKING:
     from framework.databases import ActiveRun, Document
-    from framework.engine.mapping import OnEvent, PlannedMap
+    from framework.engine.listening import OnEvent
+    from framework.engine.map_plan import PlannedMap
     from framework.engine.session import Session
     from framework.runtimes import Handle, Submission
 
@@ -111,7 +113,7 @@ class MapHere:
         with self._lock:
             running = list(self._running)
         for uid in running:
-            self._session.cancel(uid, grace)
+            stop(self._session, uid, grace)
 
     def _work(self) -> None:
         """Start one item after another, until there is none."""
@@ -150,7 +152,7 @@ class MapHere:
         with self._lock:
             self._running.add(submission.uid)
         if self._stop:  # it was asked to end while this was on its way
-            self._session.cancel(submission.uid, _GRACE)
+            stop(self._session, submission.uid, _GRACE)
         return see_through(self._session, submission.uid, handle, self._report)
 
     def _refused(self, record: Document, error: FrameworkError) -> Document:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import RunQuery
 from framework.engine import live
-from framework.engine.caching import reuse_for
 from framework.engine.map_again import Repeats
 from framework.engine.map_ends import OPEN, conclude, count, progress, reused, said
 from framework.engine.notifications import tell
+from framework.engine.reusing import reuse_for
 from framework.models.causes import ENDED
 from framework_run.events import Event, observed_end
 
 if TYPE_CHECKING:
     from framework.databases import ActiveRun, Document
-    from framework.engine.mapping import OnEvent, PlannedMap
+    from framework.engine.listening import OnEvent
+    from framework.engine.map_plan import PlannedMap
     from framework.engine.session import Session
     from framework.runtimes import Cursor, Handle, Observation, Runtime
 

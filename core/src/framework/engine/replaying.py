@@ -19,7 +19,7 @@ from framework.models.causes import ENDED
 
 if TYPE_CHECKING:
     from framework.databases import Document
-    from framework.engine.mapping import PlannedMap
+    from framework.engine.map_plan import PlannedMap
     from framework.engine.plan import Planned
     from framework.engine.request import RunRequest
     from framework.engine.session import Session
@@ -97,7 +97,7 @@ def plan_again(session: Session, again: Replay) -> Planned | PlannedMap:
         from framework.engine.plan import plan
 
         return plan(session, again.request)
-    from framework.engine.mapping import plan_map
+    from framework.engine.map_plan import plan_map
 
     return plan_map(session, again.request, again.items, again.parallelism, again.repeated)
 
@@ -105,7 +105,8 @@ def plan_again(session: Session, again: Replay) -> Planned | PlannedMap:
 def execute_again(session: Session, again: Replay, *, watch: bool = True) -> Document:
     """Run a replay; arguments and result as of `execute`."""
     from framework.engine.execute import execute
-    from framework.engine.mapping import PlannedMap, execute_map
+    from framework.engine.map_plan import PlannedMap
+    from framework.engine.mapping import execute_map
 
     planned = plan_again(session, again)
     if isinstance(planned, PlannedMap):
@@ -124,7 +125,7 @@ def _items(session: Session, run: Document) -> list[dict[str, Any]]:
     Raises:
         UsageError: They are not kept.
     """
-    from framework.engine.mapping import listed
+    from framework.engine.map_plan import listed
 
     uid = run["metadata"]["uid"]
     try:

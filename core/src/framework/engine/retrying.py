@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from framework.engine.attempts import policy_of
 from framework.engine.claims import claim, end_unstarted
 from framework.errors import FrameworkError, NotFound, UsageError
-from framework.models.causes import ENDED
 from framework_run import ends
 
 if TYPE_CHECKING:
-    from framework.databases import ActiveRun, Document
-    from framework.engine.execute import OnEvent
+    from framework.databases import Document
     from framework.engine.session import Session
     from framework.runtimes import Handle
 
-_PAUSE: Final = 0.5  # seconds between two looks at a run that waits
-_GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 _SLACK: Final = 1.0  # seconds by which two clocks may differ without a word
 
 
@@ -77,70 +73,6 @@ def withdraw(session: Session, run: Document) -> bool:
         return False
     end_unstarted(session, run, token, ends.aborted("it was asked to end while it waited for its next attempt"))
     return True
-
-
-def wait_for_next(session: Session, uid: str, after: int, on_event: OnEvent | None = None) -> ActiveRun:
-    """Wait until the attempt after one is started, here or by another process, or the run has ended.
-
-    A KeyboardInterrupt ends the run.
-
-    Args:
-        session: Where it is recorded.
-        uid: The run.
-        after: The attempt that has ended.
-        on_event: Is told what is waited for.
-    """
-    said = stopping = False
-    while True:
-        try:
-            active = session.database.active_run(uid)
-            run = active.document
-            if run["status"].get("state") in ENDED:
-                return active
-            if attempt_of(active.handle) > after:
-                if stopping:  # another process was about to start it
-                    session.cancel(uid, _GRACE)
-                return active
-            if not said and on_event is not None:
-                said = True
-                on_event(_told(run))
-            if stopping and withdraw(session, run):
-                continue
-            if stopping or not start_due(session, run):
-                time.sleep(min(_PAUSE, time_left(run) or _PAUSE) if run["status"].get("retry") else _PAUSE)
-        except KeyboardInterrupt:
-            stopping = True
-
-
-def wait_for_turn(session: Session, run: Document) -> tuple[Document, int]:
-    """Wait until the next attempt of an inline run may begin in this process.
-
-    Returns:
-        The run's document, and the number of the attempt; 0 where the run was ended meanwhile.
-
-    Raises:
-        KeyboardInterrupt: It was pressed while it waited; the run has ended.
-    """
-    uid = run["metadata"]["uid"]
-    try:
-        while run["status"].get("state") not in ENDED:
-            left = time_left(run)
-            if not left and claim(session, run):
-                return run, int(run["status"]["retry"]["attempt"])
-            time.sleep(min(_PAUSE, left or _PAUSE))
-            run = session.database.run(uid)
-    except KeyboardInterrupt:
-        withdraw(session, session.database.run(uid))
-        raise
-    return run, 0
-
-
-def _told(run: Document) -> dict[str, Any]:
-    from framework.engine.notes import note
-
-    status = run["status"]
-    number = (status.get("retry") or {}).get("attempt", 1)
-    return note(run["metadata"]["uid"], number, "state", {"state": "pending", "message": status.get("message", "")})
 
 
 def _submit(session: Session, run: Document, resources: dict[str, Any]) -> Handle:

@@ -70,24 +70,6 @@ class Session:
             self._runtimes[kind] = self.plugins.runtime(kind, context)
         return self._runtimes[kind]
 
-    def cancel(self, uid: str, grace: float | None = None) -> float:
-        """Ask a run to end, and have it ended after ``grace`` seconds; no attempt follows.
-
-        Args:
-            uid: The run.
-            grace: Seconds; 0 ends it at once, None is the run's own.
-
-        Returns:
-            How many seconds it has.
-
-        Raises:
-            UsageError: It runs inline in another process.
-            BackendError: It cannot be reached from here.
-        """
-        from framework.engine.aborting import abort
-
-        return abort(self, uid, grace)
-
 
 _VARIABLES = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")
 _sessions: dict[tuple[Any, ...], Session] = {}

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from framework.engine.aborting import abort
 from framework.engine.collect import collect
 from framework.engine.execute import execute
 from framework.engine.session import Session
@@ -66,7 +67,7 @@ class AttemptsSuite(EngineSuite):
             collect(other)
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        other.cancel(uid, 10.0)
+        abort(other, uid, 10.0)
         status = session.database.run(uid)["status"]
         assert (status["state"], status["cause"]) == ("aborted", "Aborted")
         assert list(session.runtime(self.kind).uncollected()) == []

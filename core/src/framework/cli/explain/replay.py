@@ -19,7 +19,7 @@ from framework.errors import UsageError
 if TYPE_CHECKING:
     from framework.databases import Document
     from framework.engine.compare.changes import Change
-    from framework.engine.mapping import PlannedMap
+    from framework.engine.map_plan import PlannedMap
     from framework.engine.plan import Planned
     from framework.engine.replaying import Replay
     from framework.engine.session import Session
@@ -76,7 +76,7 @@ def replay(ctx: click.Context, /, uid: str, **given: Any) -> None:
 
 def _ways(planned: Planned | PlannedMap) -> tuple[Callable[..., Any], ...]:
     """What shows, watches and starts a plan."""
-    from framework.engine.mapping import PlannedMap
+    from framework.engine.map_plan import PlannedMap
 
     if isinstance(planned, PlannedMap):
         from framework.cli.run.mapping import detach_map, show_map, watch_map

@@ -19,7 +19,7 @@ from framework.errors import UsageError
 
 if TYPE_CHECKING:
     from framework.databases import Document
-    from framework.engine.mapping import PlannedMap
+    from framework.engine.map_plan import PlannedMap
     from framework.engine.request import RunRequest
     from framework.engine.session import Session
     from framework_run.events import Event
@@ -36,7 +36,7 @@ def run_map(session: Session, request: RunRequest, given: dict[str, Any]) -> int
     Returns:
         The exit status.
     """
-    from framework.engine.mapping import plan_map
+    from framework.engine.map_plan import plan_map
 
     planned = plan_map(session, request, read_items(given["items"]), given["parallelism"] or 0)
     if given["dry_run"]:
