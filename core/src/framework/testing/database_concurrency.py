@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ import pytest
 from framework.conditions import parse
 from framework.databases import Database, RunQuery
 from framework.engine.notes import note
-from framework.testing.database_bed import DatabaseBed, Reopen, producer_of, run_document, uid_of
+from framework.testing.database_bed import DatabaseBed, Reopen, producer_of, run_document, uid_of, whole_run
 from framework.testing.database_writer import write
 from framework_run import ends
 
@@ -68,6 +69,44 @@ class ConcurrencySuite(DatabaseBed):
         written = b"".join(chunk.data for chunk in database.log(uid_of(run)))
         assert sorted(map(int, written.split())) == list(range(30))
 
+    def test_events_of_many_runs_from_many_clients_count_once(self, database: Database, reopen: Reopen) -> None:
+        runs = [run_document() for _ in range(40)]
+        database.create_runs(runs)
+        events = {uid_of(run): whole_run(run) for run in runs}
+        together = threading.Barrier(3)
+
+        def deliver(client: Database, uids: list[str]) -> None:
+            for until in (4, 10):  # the second time they remember what others have changed
+                together.wait()
+                client.apply_all({uid: events[uid][:until] for uid in uids})
+
+        orders = [list(events), list(events)[::-1], list(events)[20:] + list(events)[:20]]
+        with ThreadPoolExecutor(3) as pool:
+            clients = (database, reopen(), reopen())
+            for done in [pool.submit(deliver, *each) for each in zip(clients, orders, strict=True)]:
+                done.result()
+        for uid in events:
+            assert database.run(uid)["status"]["state"] == "completed"
+            assert b"".join(chunk.data for chunk in database.log(uid)) == b"one\ntwo\n"
+            assert len(database.metric(uid, "loss")) == 2
+
+    def test_a_client_that_is_killed_leaves_runs_whole_or_untouched(self, database: Database) -> None:
+        (process,) = _clients(database, "together", 1_000_000, processes=1)
+        try:
+            deadline = time.monotonic() + 60
+            while database.count_runs(RunQuery()) < 90:  # some batches are through
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.communicate()
+        found, before = _states(database), {"": "unknown"}
+        while found != before:  # a server may still commit what a client that is gone has told it
+            logs = {uid: b"".join(chunk.data for chunk in database.log(uid)) for uid in found}
+            found, before = _states(database), found
+        assert set(found.values()) <= {"created", "completed"}
+        assert logs == {uid: b"one\ntwo\n" if state == "completed" else b"" for uid, state in found.items()}
+
     def test_of_many_clients_that_claim_an_attempt_one_has_it(self, database: Database, reopen: Reopen) -> None:
         run = run_document(retry={"attempts": 2, "backoff": 0})
         database.create_run(run)
@@ -103,6 +142,10 @@ class ConcurrencySuite(DatabaseBed):
             stop.set()
             writer.join()
         assert set(found) == {1}
+
+
+def _states(database: Database) -> dict[str, str]:
+    return {uid_of(run): run["status"]["state"] for run in database.runs(RunQuery(limit=None))}
 
 
 def _check_writers(database: Database, count: int) -> None:

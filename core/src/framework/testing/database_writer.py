@@ -21,6 +21,14 @@ def write(database: Database, count: int) -> None:
         database.apply(uid_of(run), whole_run(run))
 
 
+def write_together(database: Database, count: int) -> None:
+    """Write runs as a map does: many in one call."""
+    for _ in range(count):
+        runs = [run_document() for _ in range(30)]
+        database.create_runs(runs)
+        database.apply_all({uid_of(run): whole_run(run) for run in runs})
+
+
 def fork_and_write(database: Database, count: int) -> None:
     """Write before a fork, and on both sides of it."""
     write(database, 1)
@@ -40,7 +48,7 @@ def main(target: str, url: str, task: str, count: str) -> None:
     sys.stdout.write("open\n")
     sys.stdout.flush()
     sys.stdin.readline()  # all begin together
-    {"write": write, "fork": fork_and_write}[task](database, int(count))
+    {"write": write, "together": write_together, "fork": fork_and_write}[task](database, int(count))
     database.close()
 
 

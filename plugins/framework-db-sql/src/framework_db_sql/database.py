@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from framework.databases import ActiveRun, Database, Document, LogChunk, RunQuery, RunRecord
@@ -45,6 +45,10 @@ class SqlDatabase(Database):
         """Insert a run's document."""
         self._runs.create(run, handle)
 
+    def create_runs(self, runs: Sequence[Document]) -> None:
+        """Insert many runs' documents."""
+        self._runs.create_all(runs)
+
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep what `Runtime.submit` returned."""
         self._runs.set_handle(uid, handle)
@@ -54,6 +58,10 @@ class SqlDatabase(Database):
     ) -> Document:
         """Apply events by the merge rule."""
         return self._runs.apply(uid, events, cursor, durable=durable)
+
+    def apply_all(self, batches: Mapping[str, Sequence[Event]]) -> dict[str, Document]:
+        """Apply events to many runs."""
+        return self._runs.apply_all(batches)
 
     def run(self, uid: str) -> Document:
         """The run whose uid is, or begins with, ``uid``."""

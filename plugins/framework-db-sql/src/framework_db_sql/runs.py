@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from framework.databases import ActiveRun, Document
@@ -22,6 +22,7 @@ from framework_db_sql.unsettled import BATCH, backlog, forget_facts, is_dirty, n
 from framework_run.events import Event
 
 _RECENT: Final = 64  # runs whose last state a process remembers
+_TOGETHER: Final = 100  # runs that are changed in one transaction, at most: other processes wait meanwhile
 _SELECT: Final = "SELECT id, revision, pending, doc, ledger FROM runs WHERE uid = ?"
 _FOLLOWED: Final = "SELECT uid, doc, handle, cursor FROM runs WHERE "
 _BESIDE: Final = ("log", "points", "unsettled")  # tables that a run's rows go from with it
@@ -62,6 +63,13 @@ class Runs:
         if number is not None:
             self._remember(row[0], Known(number, 1, bool(row[1]), dirty=True, doc=row[-1], ledger={}))
 
+    def create_all(self, runs: Sequence[Document]) -> None:
+        """Insert many runs, in one transaction."""
+        rows = [inserted(run, "{}", None) for run in runs]
+        with self._engine.writing() as session:
+            for row in rows:
+                insert(session, row)
+
     def set_handle(self, uid: str, handle: Handle) -> None:
         """Keep a run's handle."""
         with self._engine.writing() as session:
@@ -74,22 +82,59 @@ class Runs:
         Usually nobody else has changed the run since this process wrote it: then it is merged from memory before the
         transaction begins, and the revision says whether that was right.
         """
+        found = self._prepared(uid, events)
+        with self._engine.writing(durable=durable) as session:
+            now, document = self._changed(session, uid, events, found, cursor)
+        self._note(uid, now)
+        return document
+
+    def apply_all(self, batches: Mapping[str, Sequence[Event]]) -> dict[str, Document]:
+        """As `apply`, many runs in one transaction: the events of a run are applied whole, or not at all."""
+        documents: dict[str, Document] = {}
+        uids = sorted(batches)  # two processes that change the same runs lock their rows in the same order
+        for first in range(0, len(uids), _TOGETHER):
+            prepared = {uid: self._prepared(uid, batches[uid]) for uid in uids[first : first + _TOGETHER]}
+            with self._engine.writing() as session:
+                changed = {
+                    uid: self._changed(session, uid, batches[uid], found, None) for uid, found in prepared.items()
+                }
+            for uid, (now, document) in changed.items():
+                self._note(uid, now)
+                documents[uid] = document
+        return documents
+
+    def _prepared(self, uid: str, events: Sequence[Event]) -> tuple[Known, Merged] | None:
+        """A run as this process remembers it, with its events; None where it has to be read in the transaction."""
         known = self._recent.pop(uid, None)
         merged = None if known is None else _merged_alone(known, events)
-        with self._engine.writing(durable=durable) as session:
-            if known is None or merged is None or (now := change(session, known, merged, cursor)) is None:
-                known = self._read(session, uid)
-                merged = merge(loads(known.doc), known.ledger, events, lambda child: _find(session, child))
-                now = change(session, known, merged, cursor)
-                if now is None:
-                    raise AssertionError(f"the row of run {uid} changed while it was locked")
-                for child in merged.children:
-                    _keep_child(session, child)
+        return None if known is None or merged is None else (known, merged)
+
+    def _changed(
+        self,
+        session: Session,
+        uid: str,
+        events: Sequence[Event],
+        prepared: tuple[Known, Merged] | None,
+        cursor: Cursor | None,
+    ) -> tuple[Known, Document]:
+        """Write what events come to: as it was prepared, unless somebody else has changed the run meanwhile."""
+        if prepared is not None and (now := change(session, *prepared, cursor)) is not None:
+            return now, prepared[1].document
+        known = self._read(session, uid)
+        merged = merge(loads(known.doc), known.ledger, events, lambda child: _find(session, child))
+        now = change(session, known, merged, cursor)
+        if now is None:
+            raise AssertionError(f"the row of run {uid} changed while it was locked")
+        for child in merged.children:
+            _keep_child(session, child)
+        return now, merged.document
+
+    def _note(self, uid: str, now: Known) -> None:
+        """Remember a run that goes on; of one that has ended, its facts are to be written in time."""
         if now.active:
             self._remember(uid, now)
         else:
             self._count_ended()
-        return merged.document
 
     def one(self, uid: str) -> Document:
         """The run whose uid is, or begins with, this."""
