@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from framework_run import ends
+from framework_run.events import Producer, observed_end
+
 COMPLETED = {"state": "completed"}
 FAILED = {
     "state": "failed",
@@ -220,6 +223,28 @@ def test_the_logs_of_a_map_are_those_of_its_items(add_run, cli, words):
     printed = sorted((name.split()[-1], text) for name, _, text in lines)  # a line without an end comes last
     assert printed == [("#1", "a1"), ("#1", "b"), ("#12", "a12"), ("#12", "b")]
     assert len({len(name) for name, _, _ in lines}) == 1
+
+
+def test_the_name_of_a_worker_stands_in_the_logs_of_several_and_on_the_page(add_run, cli, database):
+    parent = add_run("square", spec={"map": {"items": 2, "parallelism": 2}}, end=COMPLETED)
+    uid = add_run("square", spec={"parent": parent, "iteration": 2})
+
+    def attempt(number, worker):
+        producer = Producer({"uid": uid, "attempt": number})
+        state = producer.event("state", {"state": "running", "host": "h", "pid": 1, "worker": worker})
+        return [state, producer.event("log", {"stream": "stdout", "text": f"{number}\n"})]
+
+    lost = observed_end({"uid": uid, "attempt": 2}, ends.lost("its worker is gone"))
+    database.apply(uid, [*attempt(2, "worker-0"), lost, *attempt(3, "worker-1")])
+    for number, worker in ((2, "worker-0"), (3, "worker-1")):
+        (line,) = cli("logs", parent, "--attempt", str(number)).out.splitlines()
+        assert line.endswith(f"#2 {worker} | {number}")
+    assert cli("logs", uid).out == "3\n"  # of one run, the bytes that it wrote
+    page = cli("runs", "show", uid).out
+    assert "worker   worker-1" in page
+    assert "on worker-0  its worker is gone" in page
+    attempts = json.loads(cli("runs", "show", uid, "--json").out)["status"]["attempts"]
+    assert [each.get("worker") for each in attempts] == [None, "worker-0", "worker-1"]
 
 
 def test_delete_asks(cli, add_run, monkeypatch, database):

@@ -187,6 +187,7 @@ def test_a_worker_that_is_killed_neither_loses_nor_doubles(session, mapped, tmp_
     again = [each for each in attempts if len(each) > 1]
     assert 1 <= len(again) <= 4
     assert all(each[0]["cause"] == "Lost" and each[-1]["state"] == "completed" for each in again)
+    assert {each[0]["worker"] for each in again} == {f"worker-{worker['name']}"}
     assert all(log(session, item) == f"number {n}\n" for n, item in enumerate(items))
 
 

@@ -357,6 +357,7 @@ def _row(number: int, attempt: dict[str, Any], end: dict[str, Any], *, fenced: b
         "ended": end.get("time"),
         "host": begun.get("host"),
         "pid": begun.get("pid"),
+        "worker": begun.get("worker"),
         "resources": attempt.get("claim", {}).get("resources"),
         "stopped": attempt.get("stopped"),
     }

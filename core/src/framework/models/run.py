@@ -71,6 +71,7 @@ class Attempt:
     ended: float | None = None
     host: str = ""
     pid: int | None = None
+    worker: str = ""  # what the backend calls the worker that has it, where it has workers
     resources: dict[str, dict[str, Any]] = Factory(dict)  # requests and limits, where they were raised for it
     results: dict[str, Any] = Factory(dict)  # of an attempt that a retry has fenced
     metrics: dict[str, float] = Factory(dict)

@@ -102,7 +102,7 @@ def _item(path: str, number: int, line: str) -> dict[str, Any]:
 
 
 class _Items:
-    """Prints what the items print, each line with the number of its item, and the map's progress.
+    """Prints what the items print, each line with the item's number and its worker's name, and the map's progress.
 
     Args:
         planned: The map.
@@ -113,6 +113,7 @@ class _Items:
         self._planned = planned
         self._live = live
         self._numbers: dict[str, int] | None = None
+        self._workers: dict[str, str] = {}  # by item, where its kind has workers
         self._torn: dict[tuple[str, str], str] = {}  # what an item has printed of a line that goes on
 
     def __call__(self, event: Event) -> None:
@@ -120,6 +121,8 @@ class _Items:
         uid = event["run"]
         if uid == self._planned.uid:
             self._live(event)
+        elif event["kind"] == "state":
+            self._workers[uid] = event["data"].get("worker", "")
         elif event["kind"] == "log":
             key = (uid, event["data"].get("stream", "stdout"))
             whole, newline, rest = (self._torn.pop(key, "") + event["data"]["text"]).rpartition("\n")
@@ -131,11 +134,14 @@ class _Items:
             for stream in ("stdout", "stderr"):
                 if rest := self._torn.pop((uid, stream), ""):
                     self._print(uid, stream, rest)
+            self._workers.pop(uid, None)
 
     def _print(self, uid: str, stream: str, text: str) -> None:
         if self._numbers is None:
             self._numbers = self._planned.items.numbers()
-        lines = "".join(f"[{self._numbers.get(uid, 0)}] {line}\n" for line in text.split("\n"))
+        worker = self._workers.get(uid, "")
+        name = f"{self._numbers.get(uid, 0)} {worker}".rstrip()
+        lines = "".join(f"[{name}] {line}\n" for line in text.split("\n"))
         self._live({"kind": "log", "data": {"stream": stream, "text": lines}})
 
 

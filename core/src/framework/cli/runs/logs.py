@@ -32,7 +32,8 @@ def logs(uids: tuple[str, ...], follow: bool, attempt: int | None) -> None:
     """Print the output of runs: the bytes that they wrote, standard output and standard error in their order.
 
     What the framework itself had to say goes to standard error. Of several runs, each line begins with its run's
-    name. Of a map these are its items. Ctrl-C ends the printing, and not the runs.
+    name, and its worker's where the kind has workers. Of a map these are its items. Ctrl-C ends the printing, and not
+    the runs.
     """
     session = collected()
     runs = {run["metadata"]["uid"]: run for run in map(session.database.run, uids)}
@@ -79,10 +80,13 @@ class _Printers:
                 self._make(item["metadata"]["uid"], f"{self._names[uid]} #{item['spec'].get('iteration', 0)}")
 
     def _make(self, uid: str, name: str) -> None:
-        prefix = f"{name.ljust(self._room)} | " if name else ""
-        if name and sys.stdout.isatty():
-            prefix = click.style(prefix, fg=_COLORS[len(self._made) % len(_COLORS)])
-        self._made[uid] = Printer(self._database, uid, self._attempt, prefix)
+        color = _COLORS[len(self._made) % len(_COLORS)] if sys.stdout.isatty() else None
+
+        def prefix(worker: str) -> str:
+            words = [name.ljust(self._room), *([worker] if worker else []), "| "]
+            return click.style(" ".join(words), fg=color) if color else " ".join(words)
+
+        self._made[uid] = Printer(self._database, uid, self._attempt, prefix if name else None)
 
 
 def _follow(session: Session, uids: list[str], printers: _Printers) -> None:

@@ -73,6 +73,7 @@ def _title(run: Document) -> Iterator[str]:
         ("created", moment(status["created"])),
         ("started", moment(status["started"])),
         ("ended", moment(status["ended"])),
+        ("worker", one_line(status["attempts"][-1].get("worker", "")) if status["attempts"] else ""),
         ("peak", _peak(status["peak"])),
     ]
     yield from _rows([(name, text) for name, text in rows if text and text != "-"])
@@ -129,6 +130,8 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     started, ended = attempt.get("started"), attempt.get("ended")
     if started is not None and ended is not None:
         words.insert(1, duration(ended - started))
+    if attempt.get("worker"):
+        words.insert(-1, f"on {one_line(attempt['worker'])}")
     for part, amounts in (attempt.get("resources") or {}).items():
         words.insert(-1, f"{part} {pairs(amounts)}")
     return "  ".join(word for word in words if word)
