@@ -101,7 +101,8 @@ def test_each_item_keeps_its_own_records(session, mapped):
     assert all(len(item["status"]["attempts"]) == 1 for item in found)
     pids = {item["status"]["attempts"][0]["pid"] for item in found}
     assert len(pids) <= 8  # one a thread of the cluster: a process serves many items
-    assert session.database.metric(run["metadata"]["uid"], "workers")[0][1] == 2
+    assert run["status"]["metrics"] == {"dask_workers": 2, "dask_done": 40}
+    assert session.database.metric(run["metadata"]["uid"], "dask_workers")[0][:2] == (0, 2)
     assert list(session.runtime("dask").uncollected()) == []
 
 

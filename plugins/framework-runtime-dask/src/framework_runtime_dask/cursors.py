@@ -42,7 +42,6 @@ class Positions:
         self._at: dict[int, tuple[str, float]] = {
             int(key): (at, since) for key, (at, since) in cursor.get("at", {}).items()
         }
-        self._workers: list[int] = list(cursor.get("workers", []))  # the last count, and its step
 
     def cursor(self) -> Cursor:
         """What is kept of this, as JSON."""
@@ -51,15 +50,7 @@ class Positions:
             "done": done,
             "open": {str(index): it for index, it in self._open.items()},
             "at": {str(index): it for index, it in self._at.items()},
-            "workers": self._workers,
         }
-
-    def scale(self, workers: int) -> int | None:
-        """The step of a new number of workers; None where it is the old one."""
-        if self._workers and self._workers[0] == workers:
-            return None
-        self._workers = [workers, self._workers[1] + 1 if self._workers else 0]
-        return self._workers[1]
 
     def is_done(self, index: int) -> bool:
         """Whether an item has ended."""

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from framework_run.events import EVENT_VERSION, Event
+from framework_run.events import Event
 from framework_runtime_dask.clients import on_scheduler, release, summary
 from framework_runtime_dask.cursors import Cursor, Positions
+from framework_runtime_dask.timeline import Timeline
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
@@ -36,6 +37,8 @@ class Follower:
         self._topic = handle["topic"]
         first = handle["run"].get("attempt", 1)
         self._positions = Positions(handle["count"], first, cursor, deaths.of_worker)
+        is_map, kept = "uids" in handle, cursor.get("timeline", {})
+        self._timeline = Timeline(handle["run"], is_map=is_map, kept=kept)
         self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._looked_at = 0.0
         self._delivered: list[str] = []  # keys whose end the caller has had
@@ -52,14 +55,16 @@ class Follower:
             said = time.monotonic()
             while True:
                 events = [*self._live(0.0 if not wait else 0.05), *self._finished()]
+                if self._is_over() and self._messages.empty():
+                    events += self._done(time.time(), last=True)
                 if events:
-                    yield events, self._positions.cursor()
+                    yield events, self._cursor()
                     said = time.monotonic()
                 elif not wait or self._is_over():
                     return
                 elif time.monotonic() - said > _SAY:
                     said = time.monotonic()
-                    yield [], self._positions.cursor()
+                    yield [], self._cursor()
                 if self._is_over() and self._messages.empty():
                     return
         finally:
@@ -107,18 +112,15 @@ class Follower:
             self._judged.add(index)
         # What has finished without an end, or is not known any more, is the observer's to judge.
         self._over = not found["going"] and len(wanted) <= _MOST
-        return [*events, *self._scale(found["workers"])] if "uids" in self._handle else events
-
-    def _scale(self, workers: int) -> list[Event]:
-        """How many workers there are, as a metric of the run, where that has changed."""
-        point = self._positions.scale(workers)
-        if point is None:
-            return []
-        run = self._handle["run"]
         now = time.time()
-        data = {"key": "workers", "steps": [point], "values": [float(workers)], "times": [now]}
-        base = {"v": EVENT_VERSION, "run": run["uid"], "iteration": 0, "attempt": run.get("attempt", 1), "rank": 0}
-        return [{**base, "seq": 0, "time": now, "kind": "metric", "data": data}]
+        return [*events, *self._timeline.of_workers(found["workers"], now), *self._done(now)]
+
+    def _done(self, now: float, *, last: bool = False) -> list[Event]:
+        positions = self._positions
+        return self._timeline.of_done(positions.count - positions.left, now, last=last)
+
+    def _cursor(self) -> Cursor:
+        return {**self._positions.cursor(), "timeline": self._timeline.kept()}
 
     def _release(self) -> None:
         """The caller has recorded these: the scheduler need not keep them, nor make them again."""
