@@ -216,14 +216,36 @@ def states(owner: str, dask_scheduler: Any = None) -> dict[str, str]:
     return {task.key: task.state for task in client.wants_what} if client is not None else {}
 
 
-def summary(owner: str, dask_scheduler: Any = None) -> dict[str, Any]:
-    """Which of an owner's tasks are in memory and which have failed, how many go on, and how many workers there are."""
+def summary(owner: str, patience: float | None = None, dask_scheduler: Any = None) -> dict[str, Any]:
+    """What becomes of an owner's tasks, and how many workers there are.
+
+    Args:
+        owner: Whose tasks.
+        patience: Seconds that a task may wait for a worker that can take it; None for as long as it likes.
+        dask_scheduler: The scheduler.
+
+    Returns:
+        The keys of those in ``memory``, of those that have ``erred`` and of those that are ``stuck`` because no worker
+        could take them in time, the number of those that are ``going`` on, and that of the ``workers``.
+    """
+    import time
+
+    # Since when there has been no worker at all: without a limit of its own the scheduler does not look by itself.
+    dask_scheduler._refresh_no_workers_since()  # noqa: SLF001
+    now, alone = time.monotonic(), dask_scheduler._no_workers_since  # noqa: SLF001
     client = dask_scheduler.clients.get(owner)
-    tasks = list(client.wants_what) if client is not None else []
-    memory = [task.key for task in tasks if task.state == "memory"]
-    erred = [task.key for task in tasks if task.state == "erred"]
-    going = len(tasks) - len(memory) - len(erred)
-    return {"memory": memory, "erred": erred, "going": going, "workers": len(dask_scheduler.workers)}
+    memory, erred, stuck, going = [], [], [], 0
+    for task in client.wants_what if client is not None else ():
+        since = dask_scheduler.unrunnable.get(task) if task.state != "queued" else alone
+        if task.state == "memory":
+            memory.append(task.key)
+        elif task.state == "erred":
+            erred.append(task.key)
+        elif patience is not None and since is not None and now - since > patience:
+            stuck.append(task.key)
+        else:
+            going += 1
+    return {"memory": memory, "erred": erred, "stuck": stuck, "going": going, "workers": len(dask_scheduler.workers)}
 
 
 def error_of(key: str, dask_scheduler: Any = None) -> str:

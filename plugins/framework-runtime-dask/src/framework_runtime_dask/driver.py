@@ -20,6 +20,7 @@ from distributed import LocalCluster
 
 from framework_run import locks
 from framework_runtime_dask import security
+from framework_runtime_dask.adapting import adapt
 
 _LOOK: Final = 0.5  # seconds between two looks at whether there is work
 _LONGEST: Final = 7 * 86_400.0  # seconds that results wait for whoever collects them
@@ -74,6 +75,8 @@ def _cluster(spec: dict[str, Any], folder: Path, secure: Any) -> LocalCluster:
         processes=True,
         memory_limit=spec["memory"] or "auto",
         dashboard_address=spec["dashboard"] or None,
+        # Its scheduler opens a port for HTTP all the same: one that nobody else wants, on this machine alone.
+        scheduler_kwargs={} if spec["dashboard"] else {"dashboard_address": "127.0.0.1:0"},
         resources=spec["resources"] or None,
         env=spec["env"] or None,
         local_directory=str(folder / "workers"),
@@ -82,7 +85,7 @@ def _cluster(spec: dict[str, Any], folder: Path, secure: Any) -> LocalCluster:
         **({"protocol": "tls://", "security": secure} if secure else {}),
     )
     if spec["max"] > spec["min"]:
-        cluster.adapt(minimum=spec["min"], maximum=spec["max"])
+        adapt(cluster, spec["min"], spec["max"])
     return cluster
 
 

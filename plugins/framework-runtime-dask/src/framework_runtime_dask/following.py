@@ -102,7 +102,7 @@ class Follower:
             return []
         self._looked_at = time.monotonic()
         self._release()
-        found = on_scheduler(self._client, summary, self._topic)
+        found = on_scheduler(self._client, summary, self._topic, self._handle.get("patience"))
         indexes = [index_of(key) for key in found["memory"]]
         self._delivered += [key_of(self._topic, index) for index in indexes if self._positions.is_done(index)]
         wanted = [index for index in indexes if not self._positions.is_done(index) and index not in self._judged]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.runtimes import Observation
 from framework_run import ends
-from framework_runtime_dask.clients import error_of, on_scheduler, states, summary
+from framework_runtime_dask.clients import error_of, has_room, on_scheduler, states, summary
 from framework_runtime_dask.following import index_of, key_of, results
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def observation(client: Any, handle: Handle, why_not: WhyNot, deaths: Deaths) ->
         state = next(iter(found.values()), "")
         if state in _WAITING and (end := why_not(_PATIENCE)):
             return Observation(alive=False, end=end)
+        if state in _WAITING and on_scheduler(client, summary, topic, handle.get("patience"))["stuck"]:
+            return Observation(alive=False, end=_stuck(client, handle))
         return _single(client, handle, state, about, deaths)
-    told = on_scheduler(client, summary, topic)
+    told = on_scheduler(client, summary, topic, handle.get("patience"))
     if told["going"]:
         if not told["workers"] and (end := why_not(_PATIENCE)):
             return Observation(alive=False, end=end)
@@ -86,8 +88,23 @@ def _ends(client: Any, handle: Handle, told: Mapping[str, Any], deaths: Deaths) 
     topic, uids = handle["topic"], handle["uids"]
     kept = [index_of(key) for key in told["memory"]]
     left = {uids[index]: it["end"] for index, it in results(client, topic, kept).items() if it.get("end")}
-    failed = map(index_of, told["erred"])
-    return {**left, **{uids[index]: _of_error(client, topic, index, deaths) for index in failed}}
+    erred = {uids[index]: _of_error(client, topic, index, deaths) for index in map(index_of, told["erred"])}
+    stuck = _stuck(client, handle) if told["stuck"] else {}
+    return {**left, **erred, **{uids[index_of(key)]: stuck for key in told["stuck"]}}
+
+
+def _stuck(client: Any, handle: Handle) -> ends.Ending:
+    """The end of what no worker could take for as long as it may wait."""
+    wanted = handle.get("resources") or {}
+    found = on_scheduler(client, has_room, wanted)
+    asked = ", ".join(f"{name}={much:g}" for name, much in wanted.items()) or "no resources"
+    have = ", ".join(found["resources"]) or "none"
+    why = f"it asks for {asked}, and none has that (they have: {have})" if found["workers"] else "there is none"
+    return ends.failed(
+        "Unschedulable",
+        f"no worker could take it in {handle['patience']:g} s: {why}",
+        "Start workers that fit, ask for less (-o resources={}), or wait longer (-o no_workers_timeout=1h).",
+    )
 
 
 def _of_error(client: Any, topic: str, index: int, deaths: Deaths) -> ends.Ending:

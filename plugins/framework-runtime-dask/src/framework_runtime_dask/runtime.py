@@ -43,6 +43,7 @@ from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place, Provider
 from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
+from framework_runtime_dask.scale import check_times, seconds
 
 if TYPE_CHECKING:
     from framework_runtime_dask.deaths import Deaths
@@ -75,6 +76,7 @@ class DaskRuntime(Runtime):
             UsageError: One does not fit; the message names it.
         """
         options = self._options(function)
+        check_times(options)
         self._provider(options.provider).validate(function, options)
 
     def preflight(self, function: Function | None = None) -> list[Finding]:
@@ -122,7 +124,7 @@ class DaskRuntime(Runtime):
         client.register_plugin(bundle, name=bundle.name)
         if options.driver == "client":
             return self._submit_here(submission, place)
-        handle = self._handle(submission.document["run"], place, bundle.name, 1)
+        handle = self._handle(submission.document["run"], place, bundle.name, 1, options)
         topic = handle["topic"]
         document = self._prepared(submission, place)
         record = submission.document.get("record")
@@ -168,7 +170,8 @@ class DaskRuntime(Runtime):
             return _unstarted({**first.document["run"], "uid": parent}, error.end)
         bundle = shipping.bundle(first)
         client.register_plugin(bundle, name=bundle.name)
-        handle = self._handle({**first.document["run"], "uid": parent}, place, bundle.name, len(submissions))
+        options, run = self._options(first.function), {**first.document["run"], "uid": parent}
+        handle = self._handle(run, place, bundle.name, len(submissions), options)
         topic, uids = handle["topic"], []
         client.set_metadata(["framework", topic], {"common": json.dumps(self._common(first, place, parent))})
         for start in range(0, len(submissions), _BATCH):
@@ -185,7 +188,7 @@ class DaskRuntime(Runtime):
                 texts,
                 key=keys,
                 pure=False,
-                resources=self._options(first.function).resources or None,
+                resources=options.resources or None,
                 bundle=bundle.name,
                 topic=topic,
                 limit=parallelism,
@@ -350,7 +353,7 @@ class DaskRuntime(Runtime):
             _check_resources(on_scheduler(client, has_room, options.resources), options, place)
         return place, client
 
-    def _handle(self, run: dict[str, Any], place: Place, bundle: str, count: int) -> Handle:
+    def _handle(self, run: dict[str, Any], place: Place, bundle: str, count: int, options: DaskOptions) -> Handle:
         return {
             "kind": "dask",
             "version": 1,
@@ -359,6 +362,8 @@ class DaskRuntime(Runtime):
             "topic": _topic(run),
             "bundle": bundle,
             "count": count,
+            "patience": seconds(options.no_workers_timeout),
+            "resources": options.resources,
         }
 
 

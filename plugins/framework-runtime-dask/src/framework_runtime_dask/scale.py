@@ -64,3 +64,29 @@ def check_memory(text: str) -> None:
             f"options.memory is {text!r}, and a worker of Dask needs 128MiB before it has done anything",
             advice="Give it more: -o memory=512MiB",
         )
+
+
+def check_times(options: DaskOptions) -> None:
+    """Check the options that are a length of time.
+
+    Raises:
+        UsageError: One is none.
+    """
+    names = ("idle_timeout", "death_timeout", "no_workers_timeout")
+    given = {name: getattr(options, name) for name in names}
+    own = options.adaptive
+    given |= {"adaptive.interval": own.interval, "adaptive.target_duration": own.target_duration}
+    for name, text in given.items():
+        try:
+            is_one = seconds(text) > 0
+        except (ValueError, KeyError, TypeError, IndexError):  # of an empty one
+            is_one = False
+        if not is_one:
+            raise UsageError(f"options.{name} is {text!r}", advice="Write a length of time: 30s, 5m, 1h.")
+
+
+def seconds(text: str) -> float:
+    """A length of time, as an option has it."""
+    from dask.utils import parse_timedelta
+
+    return float(parse_timedelta(text))

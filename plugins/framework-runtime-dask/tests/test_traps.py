@@ -1,0 +1,190 @@
+"""The traps of Dask that everybody falls into once: each is told, or does not exist here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import dask
+import pytest
+from distributed import Client, LocalCluster, get_worker
+
+from framework.errors import BackendError, UsageError
+from framework.models import Function, FunctionMetadata
+from framework.runtimes import RuntimeContext
+from framework.testing.running import Live, RuntimeCase, submission
+from framework_runtime_dask import driver
+from framework_runtime_dask.clients import check_versions
+from framework_runtime_dask.provider import Place
+from framework_runtime_dask.runtime import DaskRuntime
+
+PLACE = Place(provider="address", cluster="it", address="tcp://h:1", security={}, facts={})
+
+
+def of(home, **settings):
+    return DaskRuntime(RuntimeContext(home=str(home), settings=settings))
+
+
+def started(runtime, code="def main(): return 1"):
+    planned = submission("dask", code)
+    return Live(runtime, planned, runtime.submit(planned))
+
+
+def ended(live):
+    ran = live.finish()
+    live.runtime.cleanup(live.handle)
+    return ran
+
+
+def to_the_end(runtime, code="def main(): return 1"):
+    return ended(started(runtime, code))
+
+
+def until(holds):
+    deadline = time.monotonic() + 60
+    while not (found := holds()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+class TestShared(RuntimeCase):
+    """On the cluster that the tests share."""
+
+    kind = "dask"
+
+    @pytest.fixture
+    def home(self, shared_home):
+        return shared_home
+
+    def test_identical_calls_share_no_key(self, start):
+        """Dask takes two calls of one function with the same arguments for one."""
+        code = "import os\ndef main(n): return os.urandom(8).hex()"
+        started = [start(code, params={"n": 1}) for _ in range(4)]
+        assert len({live.finish().results["return"] for live in started}) == 4
+
+    @pytest.mark.parametrize("made", ["lambda: 1", "threading.Lock()"])
+    def test_a_result_that_cannot_be_sent_is_named(self, run, made):
+        ran = run(f"import threading\ndef main(): return {made}", returns=["model"])
+        assert (ran.state, ran.cause) == ("failed", "UserError"), ran
+        assert "model" in ran.status["message"]
+        assert ran.status["advice"]
+
+    def test_what_a_task_returns_and_cannot_be_sent_is_the_handlers_error(self, run):
+        code = (
+            "import threading, framework as fw\n"
+            "def lock(): return threading.Lock()\n"
+            "def main(context: fw.Context): return str(context.dask_client.submit(lock).result())"
+        )
+        ran = run(code)
+        assert (ran.state, ran.cause) == ("failed", "UserError"), ran
+        assert ran.status["message"] == "TypeError: Could not serialize object of type lock"
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"scheduler": "3.7.4", "workers": {}}, "the scheduler"),
+        ({"scheduler": "", "workers": {"tcp://w:1": "3.7.4"}}, "the worker tcp://w:1"),
+    ],
+)
+def test_another_python_is_refused_before_the_run(facts, name):
+    def about(version):
+        return {"host": {"python": version or ".".join(map(str, sys.version_info[:3]))}}
+
+    class Asked:
+        def get_versions(self, *, check):
+            workers = {address: about(version) for address, version in facts["workers"].items()}
+            return {"scheduler": about(facts["scheduler"]), "workers": workers}
+
+    with pytest.raises(BackendError, match=rf"{name} of tcp://h:1 runs Python 3\.7, and this process"):
+        check_versions(Asked(), PLACE)
+
+
+@pytest.mark.parametrize("name", ["idle_timeout", "death_timeout", "no_workers_timeout", "adaptive.interval"])
+@pytest.mark.parametrize("text", ["soon", "-1s", ""])
+def test_a_time_that_is_none_is_refused_offline(tmp_path, name, text):
+    first, _, second = name.partition(".")
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = {first: {second: text} if second else text}
+    with pytest.raises(UsageError, match=rf"options\.{name} is '{text}'"):
+        of(tmp_path).validate(function)
+
+
+SPEC = {
+    "min": 0,
+    "max": 3,
+    "threads": 1,
+    "memory": "",
+    "resources": {},
+    "env": {},
+    "idle_timeout": "5m",
+    "death_timeout": "60s",
+    "no_workers_timeout": "7s",
+    "dashboard": "",
+    "adaptive": {"interval": "200ms", "wait_count": 7, "target_duration": "9s"},
+}
+
+
+@pytest.fixture
+def adaptive(tmp_path):
+    """A cluster as the driver starts it, in this process."""
+    with dask.config.set(driver._config(SPEC)), driver._cluster(SPEC, tmp_path, None) as cluster:
+        yield cluster
+
+
+def test_how_a_cluster_follows_the_work_is_what_was_asked_for(adaptive):
+    rule = adaptive._adaptive
+    assert (rule.minimum, rule.maximum, rule.interval, rule.wait_count, rule.target_duration) == (0, 3, 0.2, 7, 9.0)
+    assert adaptive.scheduler.no_workers_timeout == 7
+
+
+@contextmanager
+def worker(address, *words):
+    """A worker that somebody has started by hand."""
+    line = [sys.executable, "-m", "dask", "worker", address, "--no-dashboard", "--no-nanny", *words]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+def test_a_worker_that_somebody_has_added_is_not_closed(tmp_path):
+    spec = {**SPEC, "min": 1, "adaptive": {"interval": "50ms", "wait_count": 2, "target_duration": "1s"}}
+    with (
+        dask.config.set(driver._config(spec)),
+        driver._cluster(spec, tmp_path, None) as cluster,
+        worker(cluster.scheduler_address, "--name", "mine"),
+        Client(cluster, set_as_default=False) as client,
+    ):
+        until(lambda: len(cluster.scheduler.workers) == 2)
+        tasks = client.map(lambda n: time.sleep(0.2) or get_worker().name, range(100), pure=False)
+        until(lambda: len(cluster.workers) > 1)  # it has grown
+        assert "mine" in client.gather(tasks)
+        until(lambda: len(cluster.scheduler.workers) == 2 and len(cluster.workers) == 1)
+        decisions = len(cluster._adaptive.log)
+        time.sleep(0.5)  # ten more
+        assert list(cluster._adaptive.log)[decisions:] == []
+        assert "mine" in [it.name for it in cluster.scheduler.workers.values()]
+
+
+def test_a_run_that_no_worker_can_take_ends_by_its_own_patience(tmp_path):
+    """The scheduler is somebody else's, and would let it wait for ever."""
+    where = {"protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=0, **where) as cluster:
+        settings = {"provider": "address", "address": cluster.scheduler_address, "no_workers_timeout": "300ms"}
+        ran = to_the_end(of(tmp_path, **settings))
+        assert (ran.state, ran.cause) == ("failed", "Unschedulable"), ran
+        assert ran.status["message"] == "no worker could take it in 0.3 s: there is none"
+        runtime = of(tmp_path, **settings, resources={"GPU": 1})
+        live = started(runtime)
+        with worker(cluster.scheduler_address, "--resources", "TPU=2"):
+            until(lambda: cluster.scheduler.workers)
+            ran = ended(live)
+        assert ran.cause == "Unschedulable"
+        assert "it asks for GPU=1, and none has that (they have: TPU=2)" in ran.status["message"]
+        assert "no_workers_timeout" in ran.status["advice"]
+        until(lambda: not cluster.scheduler.tasks)  # nothing of them is left there
