@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +14,10 @@ import dask
 import pytest
 from distributed import Client, LocalCluster, get_worker
 
+from framework.engine.execute import execute
+from framework.engine.plan import plan
+from framework.engine.request import RunRequest
+from framework.engine.session import Session
 from framework.errors import BackendError, UsageError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
@@ -18,6 +25,7 @@ from framework.testing.running import Live, RuntimeCase, submission
 from framework_runtime_dask import driver
 from framework_runtime_dask.clients import check_versions
 from framework_runtime_dask.provider import Place
+from framework_runtime_dask.providers.local import LocalProvider
 from framework_runtime_dask.runtime import DaskRuntime
 
 PLACE = Place(provider="address", cluster="it", address="tcp://h:1", security={}, facts={})
@@ -188,3 +196,69 @@ def test_a_run_that_no_worker_can_take_ends_by_its_own_patience(tmp_path):
         assert "it asks for GPU=1, and none has that (they have: TPU=2)" in ran.status["message"]
         assert "no_workers_timeout" in ran.status["advice"]
         until(lambda: not cluster.scheduler.tasks)  # nothing of them is left there
+
+
+WAITS = """
+import pathlib, time
+
+def main(begun: str, opens: str):
+    pathlib.Path(begun).touch()
+    while not pathlib.Path(opens).exists():
+        time.sleep(0.02)
+    print("it went on")
+    return 5
+"""
+
+
+@pytest.mark.slow
+def test_a_laptop_that_is_closed_and_opened_again(tmp_path, shared_home):
+    (tmp_path / "job.py").write_text(WAITS)
+    begun, opens = tmp_path / "begun", tmp_path / "opens"
+    words = ["run", "job.py:main", "-p", f"begun={begun}", "-p", f"opens={opens}", "--kind", "dask", "--json"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("FRAMEWORK_")}
+    env |= {"FRAMEWORK_HOME": str(shared_home), "DASK_DISTRIBUTED__CLIENT__HEARTBEAT": "100ms"}
+    line = [sys.executable, "-m", "framework", *words]
+    with subprocess.Popen(line, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        until(begun.exists)
+        client.send_signal(signal.SIGSTOP)
+        try:
+            opens.touch()
+            time.sleep(2)  # it ends meanwhile, and twenty heartbeats are missing
+        finally:
+            client.send_signal(signal.SIGCONT)
+        said, problems = client.communicate(timeout=60)
+    run = json.loads(said)
+    assert (run["status"]["state"], run["status"]["results"]) == ("completed", {"return": 5}), problems
+    assert len(run["status"]["attempts"]) == 1
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_killed_and_a_run_that_may_be_repeated(tmp_path, monkeypatch):
+    """Without that it is `Lost`, as of any scheduler (test_providers)."""
+    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
+    (tmp_path / "job.py").write_text(WAITS)
+    session, provider, killed = Session(), LocalProvider(tmp_path / "home"), []
+    params = {"begun": str(tmp_path / "begun"), "opens": str(tmp_path / "opens")}
+    retry = {"attempts": 2, "on": ["Lost"], "backoff": 0}
+    spec = {"scale": {"replicas": 1}}
+    asked = RunRequest(
+        target=str(tmp_path / "job.py"), handler="main", kind="dask", params=params, retry=retry, overrides=spec
+    )
+
+    def kill(event):
+        if event["kind"] == "state" and not killed:
+            until((tmp_path / "begun").exists)
+            killed.extend(provider.clusters())
+            os.kill(int(killed[0].facts["pid"]), signal.SIGKILL)
+            (tmp_path / "opens").touch()
+
+    try:
+        run = execute(session, plan(session, asked), on_event=kill)
+        assert [it.get("cause") for it in run["status"]["attempts"]] == ["Lost", None]
+        assert (run["status"]["state"], run["status"]["results"]) == ("completed", {"return": 5}), run["status"]
+        (place,) = provider.clusters()
+        assert place.address != killed[0].address
+    finally:
+        session.database.close()
+        for place in provider.clusters():
+            provider.close(place)

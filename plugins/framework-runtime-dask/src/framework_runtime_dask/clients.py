@@ -106,7 +106,7 @@ def _connect(place: Place, address: str, timeout: float) -> Any:
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line of Dask's own log is to be seen: what a broken connection means, `observe` says."""
     error = (record.exc_info or (None, None))[1]
-    return not isinstance(error, (asyncio.CancelledError, OSError))
+    return not isinstance(error, (asyncio.CancelledError, OSError)) and "Failed to reconnect" not in record.getMessage()
 
 
 def _chain(error: BaseException | None) -> str:

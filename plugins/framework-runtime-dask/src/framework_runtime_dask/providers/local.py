@@ -183,4 +183,5 @@ def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = [line for line in lines if " - INFO - " not in line]  # what Dask says of its tidying up is no reason
     return lines[-1].strip()[:300] if lines else "it said nothing"
