@@ -28,6 +28,8 @@ class Submission:
 
     ``document`` is what the runner reads; the rest is for the planning side. ``archive`` packs the code as a zip, for a
     runtime whose runs do not see this machine's files. ``detached`` says that nobody is going to follow it from here.
+    ``storage`` is how a run that turns out to be on this machine keeps its artifacts (as `Storage.runner`), where the
+    document has them in the run's events because its kind may run elsewhere; None where the document holds for all.
     """
 
     document: dict[str, Any]
@@ -35,6 +37,7 @@ class Submission:
     callable: Any = None  # the live function object, for a runtime that can call it inline
     archive: Callable[[], bytes] | None = None
     detached: bool = False
+    storage: dict[str, Any] | None = None
 
     @property
     def uid(self) -> str:

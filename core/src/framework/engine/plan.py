@@ -141,7 +141,13 @@ def _planned(session: Session, request: RunRequest, loaded: Loaded, guard: Guard
     as_sent = _with_resources(here, document["resources"]) if request.resources else here
     as_sent = _with_python(as_sent, request.python) if request.python else as_sent
     as_sent = _with_image(session, as_sent, run)
-    submission = Submission(document=document, function=as_sent, callable=request.function, archive=loaded.archive)
+    submission = Submission(
+        document=document,
+        function=as_sent,
+        callable=request.function,
+        archive=loaded.archive,
+        storage=_storage_here(session, run, document),
+    )
     if not request.inline:
         session.runtime(function.kind).validate(as_sent)
     return Planned(
@@ -450,6 +456,13 @@ def _store(session: Session, run: Document, kind: str) -> dict[str, Any]:
     """How the run side keeps artifacts: in the storage, or where it cannot reach that, in its events."""
     storage = session.storage_at(run["spec"].get("artifact_path", ""))
     return storage.runner() if storage.remote or _shares_files(session, kind) else dict(_INLINE)
+
+
+def _storage_here(session: Session, run: Document, document: dict[str, Any]) -> dict[str, Any] | None:
+    """How artifacts are kept by a run that is on this machine after all; None where nothing else is planned."""
+    if document["artifacts"]["storage"] != _INLINE:
+        return None
+    return session.storage_at(run["spec"].get("artifact_path", "")).runner()
 
 
 def _shares_files(session: Session, kind: str) -> bool:

@@ -236,7 +236,8 @@ def summary(owner: str, patience: float | None = None, dask_scheduler: Any = Non
     client = dask_scheduler.clients.get(owner)
     memory, erred, stuck, going = [], [], [], 0
     for task in client.wants_what if client is not None else ():
-        since = dask_scheduler.unrunnable.get(task) if task.state != "queued" else alone
+        # What waits for the inputs that are sent to it waits for a worker, too.
+        since = alone if task.state in {"queued", "waiting"} else dask_scheduler.unrunnable.get(task)
         if task.state == "memory":
             memory.append(task.key)
         elif task.state == "erred":

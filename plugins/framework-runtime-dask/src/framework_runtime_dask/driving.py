@@ -42,6 +42,8 @@ def submit_here(home: Path, submission: Submission, place: Place, topic: str, ad
     document["extensions"] = {"dask_client": _CLIENT}
     document["env"] = {**(document.get("env") or {}), **_variables(home, place, topic, address)}
     document["workdir"] = document.get("workdir") or os.getcwd()  # noqa: PTH109  relative paths mean the same
+    if submission.storage is not None:
+        document["artifacts"] = {**document["artifacts"], "storage": submission.storage}
     runtime = Plugins().runtime(_KIND, RuntimeContext(home=str(home), settings=runtime_table(_KIND, home)))
     return runtime.submit(attrs.evolve(submission, document=document))
 

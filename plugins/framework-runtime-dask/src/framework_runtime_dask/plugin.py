@@ -15,7 +15,7 @@ def framework_runtimes() -> list[RuntimeKind]:
             summary="Runs functions on Dask clusters: local, by address, or by the operator",
             runtime="framework_runtime_dask.runtime:DaskRuntime",
             options="framework_runtime_dask.options:DaskOptions",
-            capabilities=frozenset({"detach", "abort", "timeout", "requirements", "map"}),
+            capabilities=frozenset({"detach", "abort", "timeout", "requirements", "map", "remote"}),
         )
     ]
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from framework_runtime_dask.nearby import settled
 from framework_runtime_dask.reports import Report, ending
 
 _BEAT = 0.05  # seconds between two looks at what is due
@@ -36,14 +37,15 @@ class Slot:
     Args:
         bundle: Where the run side and the code are.
         document: What all items have in common.
+        parcel: The inputs that were sent (`framework_runtime_dask.nearby`).
     """
 
-    def __init__(self, bundle: Any, document: dict[str, Any]) -> None:
+    def __init__(self, bundle: Any, document: dict[str, Any], parcel: bytes) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="slot-", dir=bundle.folder))
         self.log, self.abort, self.secede = (self.folder / name for name in ("log", "abort", "secede"))
         (self.folder / "scratch").mkdir()
         carrier = {"type": "lines", "abort": str(self.abort), "scratch": str(self.folder / "scratch")}
-        document, variables = prepared(bundle, document, self.folder)
+        document, variables = prepared(bundle, settled(document, self.folder, parcel), self.folder)
         self.reader, writer = os.pipe()
         words = [sys.executable, "-s", "-c", _RUN.format("slot"), f"{bundle.folder}/runner", str(writer)]
         try:
@@ -201,9 +203,10 @@ class Reporter:
         bundle: Where the run side and the code are.
         document: The submission.
         folder: A folder of this run's own.
+        parcel: The inputs that were sent (`framework_runtime_dask.nearby`).
     """
 
-    def __init__(self, bundle: Any, document: dict[str, Any], folder: str) -> None:
+    def __init__(self, bundle: Any, document: dict[str, Any], folder: str, parcel: bytes) -> None:
         self.uid = document["run"]["uid"]
         own = Path(folder)
         self.events, self.log, self.abort, self.secede = (own / name for name in ("events", "log", "abort", "secede"))
@@ -216,7 +219,7 @@ class Reporter:
             "scratch": str(own / "scratch"),
             "wake_fd": writer,
         }
-        document, variables = prepared(bundle, document, own)
+        document, variables = prepared(bundle, settled(document, own, parcel), own)
         place = own / "submission.json"
         place.write_text(json.dumps({**document, "carrier": carrier}), encoding="utf-8")
         words = [

@@ -113,7 +113,7 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: The cluster cannot be had, or no worker could ever take it.
         """
-        from framework_runtime_dask import seed, shipping
+        from framework_runtime_dask import seed, sending, shipping
 
         try:
             place, client = self._cluster(submission.function)
@@ -127,6 +127,7 @@ class DaskRuntime(Runtime):
         handle = self._handle(submission.document["run"], place, bundle.name, 1, options)
         topic = handle["topic"]
         document = self._prepared(submission, place)
+        parcel = sending.parcel(client, submission, place, document["here"])
         record = submission.document.get("record")
         self._records.write(submission.uid, [record] if record else [], handle)
         try:
@@ -135,6 +136,7 @@ class DaskRuntime(Runtime):
                 bundle.name,
                 topic,
                 json.dumps(document),
+                sending.carried(client, topic, parcel),
                 key=f"{topic}-0",
                 pure=False,
                 resources=options.resources or None,
@@ -155,7 +157,7 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: As of `submit`.
         """
-        from framework_runtime_dask import seed, shipping
+        from framework_runtime_dask import seed, sending, shipping
 
         first = submissions[0]
         if self._options(first.function).driver == "client":
@@ -173,7 +175,9 @@ class DaskRuntime(Runtime):
         options, run = self._options(first.function), {**first.document["run"], "uid": parent}
         handle = self._handle(run, place, bundle.name, len(submissions), options)
         topic, uids = handle["topic"], []
-        client.set_metadata(["framework", topic], {"common": json.dumps(self._common(first, place, parent))})
+        common = self._common(first, place, parent)
+        parcel = sending.carried(client, topic, sending.parcel(client, first, place, common["here"]))
+        client.set_metadata(["framework", topic], {"common": json.dumps(common)})
         for start in range(0, len(submissions), _BATCH):
             texts = []
             for submission in submissions[start : start + _BATCH]:
@@ -192,6 +196,7 @@ class DaskRuntime(Runtime):
                 bundle=bundle.name,
                 topic=topic,
                 limit=parallelism,
+                parcel=parcel,
             )
             _keep(client, place, topic, keys)
             del futures
@@ -212,13 +217,12 @@ class DaskRuntime(Runtime):
 
     def _prepared(self, submission: Submission, place: Place) -> dict[str, Any]:
         """The submission as the workers get it."""
-        from framework_runtime_dask import shipping
+        from framework_runtime_dask import sending, shipping
 
         document = shipping.without_code(submission.document)
         document.pop("record", None)
         document["extensions"] = {"dask_client": _CLIENT}
-        if place.provider == "local" and not document.get("workdir"):
-            document["workdir"] = os.getcwd()  # noqa: PTH109  the same machine: relative paths mean the same
+        document["here"] = sending.here(submission, place, os.getcwd())  # noqa: PTH109  relative paths mean the same
         return document
 
     def uncollected(self) -> Iterator[tuple[dict[str, Any], Handle]]:

@@ -95,8 +95,14 @@ class Bundle(WorkerPlugin):
             reporter.end(grace)
         return reporter is not None
 
-    def single(self, topic: str, index: int, document: dict[str, Any]) -> dict[str, Any]:
+    def single(self, topic: str, index: int, document: dict[str, Any], parcel: bytes) -> dict[str, Any]:
         """Run one submission to its end in processes of its own.
+
+        Args:
+            topic: Of its run, or of the map that it is an item of.
+            index: Which item.
+            document: The submission.
+            parcel: The inputs that were sent (`framework_runtime_dask.nearby`).
 
         Returns:
             ``x`` (which execution this is), ``lines`` (every event, as JSON), and where the run left no final record
@@ -107,7 +113,7 @@ class Bundle(WorkerPlugin):
         with tempfile.TemporaryDirectory(
             prefix=f"run-{uid[:8]}-", dir=self.prepare(), ignore_cleanup_errors=True
         ) as at:
-            reporter = Reporter(self, document, at)
+            reporter = Reporter(self, document, at, parcel)
             self.running[uid] = reporter
             if topic in self.aborted:  # it was asked while this was on its way
                 reporter.end(self.aborted[topic])
@@ -117,21 +123,20 @@ class Bundle(WorkerPlugin):
                 self.running.pop(uid, None)
             return report.result(end)
 
-    def item(self, topic: str, index: int, item: dict[str, Any]) -> dict[str, Any]:
+    def item(self, topic: str, index: int, item: dict[str, Any], parcel: bytes) -> dict[str, Any]:
         """Run one item of a map to its end, in a process that has run others of it before, if there is one.
 
-        Returns:
-            As `single`.
+        Arguments and what it returns are as of `single`; ``item`` is what the submission has beside the others'.
         """
         document = self.common(topic)
         if topic in self.aborted:
             end = {**ending("Aborted", "it was asked to end before it began", _ABORTED), "state": "aborted"}
             return Report(self.worker, topic, index).result(end)
         if document.get("requirements") or document["code"].get("command"):
-            return self.single(topic, index, {**document, **item})
+            return self.single(topic, index, {**document, **item}, parcel)
         uid = item["run"]["uid"]
         report = Report(self.worker, topic, index)
-        slot = self.take(topic) or Slot(self, document)
+        slot = self.take(topic) or Slot(self, document, parcel)
         self.running[uid] = slot
         if topic in self.aborted:  # it was asked while this was on its way
             slot.end(self.aborted[topic])
@@ -197,7 +202,12 @@ class Bundle(WorkerPlugin):
             threading.Thread(target=slot.close, daemon=True).start()
 
 
-def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
+def carry(content: bytes) -> bytes:
+    """The task that has what is sent to the workers of a run."""
+    return content
+
+
+def run_single(bundle: str, topic: str, text: str, parcel: bytes) -> dict[str, Any]:
     """The task of a run alone: it claims the run first, because the scheduler starts it again when a worker is lost."""
     import json
     import time
@@ -213,11 +223,13 @@ def run_single(bundle: str, topic: str, text: str) -> dict[str, Any]:
     mine = {"worker": worker.address, "name": str(worker.name), "time": time.time()}
     sync(worker.loop, worker.scheduler.set_metadata, keys=["framework", topic, "claim"], value=mine)
     plugin: Any = worker.plugins[bundle]
-    result: dict[str, Any] = plugin.single(topic, 0, document)
+    result: dict[str, Any] = plugin.single(topic, 0, document, parcel)
     return result
 
 
-def run_item(index: int, text: str, *, bundle: str, topic: str, limit: int) -> dict[str, Any]:
+def run_item(  # noqa: PLR0913  what an item takes
+    index: int, text: str, *, bundle: str, topic: str, limit: int, parcel: bytes
+) -> dict[str, Any]:
     """The task of one item of a map."""
     import json
     from contextlib import nullcontext
@@ -226,7 +238,7 @@ def run_item(index: int, text: str, *, bundle: str, topic: str, limit: int) -> d
 
     plugin: Any = get_worker().plugins[bundle]
     with Semaphore(max_leases=limit, name=topic) if limit else nullcontext():
-        result: dict[str, Any] = plugin.item(topic, index, json.loads(text))
+        result: dict[str, Any] = plugin.item(topic, index, json.loads(text), parcel)
     return result
 
 
@@ -246,5 +258,5 @@ def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_work
     return len([uid for uid in uids if plugin.abort(uid, grace)])
 
 
-for _function in (run_single, run_item, close_map, abort_runs):
+for _function in (carry, run_single, run_item, close_map, abort_runs):
     _function.__module__ = "__main__"  # so that Dask pickles it by value, wherever it is pickled again

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cloudpickle
 
-from framework_runtime_dask import memory, reports, runners, seed, taps
+from framework_runtime_dask import memory, nearby, reports, runners, seed, taps
 
 if TYPE_CHECKING:
     from framework.runtimes import Submission
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PLUGINS: Final = "framework_run.plugins."
 _OWN: Final = "framework_runtime_dask"
 
-_IN_WORKERS: Final = (memory, reports, runners, seed, taps)
+_IN_WORKERS: Final = (memory, nearby, reports, runners, seed, taps)
 for _module in _IN_WORKERS:
     cloudpickle.register_pickle_by_value(_module)
 
@@ -27,7 +27,7 @@ for _module in _IN_WORKERS:
 def bundle(submission: Submission) -> seed.Bundle:
     """The bundle of a submission's run side and code."""
     document = submission.document
-    digest, runner = _runner(tuple(_plugins(document)))
+    digest, runner = _runner(tuple(_plugins(document, submission.storage or {})))
     code = _code(submission)
     name = hashlib.sha256(f"{digest} {hashlib.sha256(code).hexdigest()} {_seed()}".encode()).hexdigest()
     return seed.Bundle(f"framework-{name[:24]}", runner, code)
@@ -66,9 +66,9 @@ def _code(submission: Submission) -> bytes:
     return empty.getvalue()
 
 
-def _plugins(document: dict[str, Any]) -> list[str]:
+def _plugins(document: dict[str, Any], storage_here: dict[str, Any]) -> list[str]:
     """The import names of the plugins whose run side a submission names, and our own."""
     storage = ((document.get("artifacts") or {}).get("storage") or {}).get("target", "")
     wrappers = [wrapper.get("target", "") for wrapper in document.get("wrappers") or []]
-    targets = [target for target in (storage, *wrappers) if target.startswith(_PLUGINS)]
+    targets = [target for target in (storage, storage_here.get("target", ""), *wrappers) if target.startswith(_PLUGINS)]
     return sorted({_OWN, *(target.removeprefix(_PLUGINS).partition(".")[0] for target in targets)})
