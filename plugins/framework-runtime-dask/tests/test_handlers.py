@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -59,3 +60,36 @@ class TestHandler(RuntimeCase):
             lines = sorted(re.sub(rb"^\S+ ", b"worker-N ", line) for line in ran.log().splitlines())
             assert lines == sorted([b"worker-N | task %d" % n for n in range(4)] + [b"worker-N | rest"] * 4)
             assert ran.log("stderr").count(b"| grumble") == 4
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("on_interrupt", "is_restarted"), [("raise", False), ("pass", True)])
+    def test_tasks_of_a_handler_that_is_asked_to_end_do_not_run_on(
+        self, start, runtime, tmp_path, on_interrupt, is_restarted
+    ):
+        beat = tmp_path / "beat"
+        code = (
+            "import os, pathlib, time, framework as fw\n"
+            "def work(beat):\n"
+            " while True:\n"
+            "  try:\n"
+            "   pathlib.Path(beat).write_text(str(os.getpid())); time.sleep(0.02)\n"
+            f"  except BaseException: {on_interrupt}\n"
+            "def main(context: fw.Context, beat): context.dask_client.submit(work, beat).result()"
+        )
+        live = start(code, params={"beat": str(beat)})
+        until(lambda: beat.exists() and beat.read_text())
+        pid = int(beat.read_text())
+        runtime.cancel(live.handle, 1.0)
+        assert live.finish().cause == "Aborted"
+        runtime.cleanup(live.handle)
+        until(lambda: beat.unlink(missing_ok=True) or time.sleep(0.3) or not beat.exists())
+        pids = until(lambda: len(found := runtime.workers(live.handle)) == 2 and {it["pid"] for it in found.values()})
+        assert (pid not in pids) == is_restarted
+
+
+def until(holds):
+    deadline = time.monotonic() + 60
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found

@@ -21,6 +21,7 @@ from distributed import WorkerPlugin
 from framework_runtime_dask.memory import Watch
 from framework_runtime_dask.reports import Report, ending
 from framework_runtime_dask.runners import Reporter, Slot
+from framework_runtime_dask.stopping import Stopper
 from framework_runtime_dask.taps import Outlet
 
 _IDLE = 60.0  # seconds that a process waits for another item of its map
@@ -250,7 +251,11 @@ def close_map(bundle: str, topic: str, dask_worker: Any = None) -> None:
 
 
 def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_worker: Any = None) -> int:
-    """Ask runs that are on this worker to end, and begin no more of their topic; how many there were."""
+    """Ask runs that are on this worker to end, and begin no more of their topic; how many there were.
+
+    What their handlers have submitted is ended on whichever worker it runs.
+    """
+    Stopper(dask_worker, uids, grace).open()
     plugin = dask_worker.plugins.get(bundle)
     if plugin is None:
         return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cloudpickle
 
-from framework_runtime_dask import memory, nearby, reports, runners, seed, taps
+from framework_runtime_dask import memory, nearby, reports, runners, seed, stopping, taps
 
 if TYPE_CHECKING:
     from framework.runtimes import Submission
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PLUGINS: Final = "framework_run.plugins."
 _OWN: Final = "framework_runtime_dask"
 
-_IN_WORKERS: Final = (memory, nearby, reports, runners, seed, taps)
+_IN_WORKERS: Final = (memory, nearby, reports, runners, seed, stopping, taps)
 for _module in _IN_WORKERS:
     cloudpickle.register_pickle_by_value(_module)
 

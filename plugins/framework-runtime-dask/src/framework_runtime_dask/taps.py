@@ -102,6 +102,12 @@ class Tap:
         return getattr(self.under, name)
 
 
+def topic_of(worker: Any, key: Any) -> str:
+    """The topic of the handler that has submitted a task; empty where it is nobody's of ours."""
+    task = worker.state.tasks.get(key)
+    return str(((task.annotations if task is not None else None) or {}).get(_ANNOTATION) or "")
+
+
 def printing() -> tuple[str, str] | None:
     """The key and the topic of the task that this thread is in, where it is one of a handler's."""
     from distributed.utils import thread_state  # type: ignore[attr-defined]
@@ -109,6 +115,5 @@ def printing() -> tuple[str, str] | None:
     state = getattr(thread_state, "execution_state", None)
     if not state:
         return None
-    task = state["worker"].state.tasks.get(thread_state.key)
-    topic = ((task.annotations if task is not None else None) or {}).get(_ANNOTATION)
+    topic = topic_of(state["worker"], thread_state.key)
     return (str(thread_state.key), topic) if topic else None
