@@ -124,11 +124,9 @@ class DeathsSuite(RuntimeCase):
         """Its true end is there for whoever looks next."""
         self.needs("detach")
         live = self._from_another_process(runtime, home, tmp_path, {"steps": 100})
-        seen = len(live.events)
         ran = live.finish()
         assert ran.state == "completed", ran
         assert ran.results["return"] == "done"
-        assert len(ran.events) > seen
         self._whole(ran, at_least=100)
         runtime.cleanup(live.handle)
 
