@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run.events import Event
@@ -30,9 +30,12 @@ class Follower:
         handle: Its handle.
         cursor: How far it has been followed.
         deaths: Says why a worker is gone.
+        is_gone: Whether the whole cluster is known to be gone.
     """
 
-    def __init__(self, client: Any, handle: Handle, cursor: Cursor, deaths: Deaths) -> None:
+    def __init__(
+        self, client: Any, handle: Handle, cursor: Cursor, deaths: Deaths, is_gone: Callable[[], bool]
+    ) -> None:
         self._client = client
         self._topic = handle["topic"]
         first = handle["run"].get("attempt", 1)
@@ -44,6 +47,7 @@ class Follower:
         self._delivered: list[str] = []  # keys whose end the caller has had
         self._judged: set[int] = set()  # items whose result has been looked at
         self._handle = handle
+        self._is_gone = is_gone
         self._over = False
 
     def batches(self, *, wait: bool) -> Iterator[tuple[list[Event], Cursor]]:
@@ -101,6 +105,9 @@ class Follower:
         if time.monotonic() - self._looked_at < _LOOK:
             return []
         self._looked_at = time.monotonic()
+        if self._is_gone():  # else its scheduler would be waited for
+            self._over = True
+            return []
         self._release()
         found = on_scheduler(self._client, summary, self._topic, self._handle.get("patience"))
         indexes = [index_of(key) for key in found["memory"]]

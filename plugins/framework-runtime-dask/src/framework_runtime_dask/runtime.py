@@ -233,8 +233,8 @@ class DaskRuntime(Runtime):
         """What the scheduler says of the run; that it is gone, where that is certain."""
         from framework_runtime_dask.observing import observation
 
-        if _UNSTARTED in handle:
-            return Observation(alive=False, end=handle[_UNSTARTED])
+        if end := self._ended(handle):
+            return Observation(alive=False, end=end)
         place = _place(handle)
         why_not = partial(self._provider(place.provider).without_workers, place)
         try:
@@ -257,12 +257,13 @@ class DaskRuntime(Runtime):
         """The events after ``cursor``, live, then those of the task's result that have not come so."""
         from framework_runtime_dask.following import Follower
 
-        if _UNSTARTED in handle:
+        if self._ended(handle):
             return
         try:
             place = _place(handle)
             client = self._clients.client(place, timeout=_GLANCE)
-            yield from Follower(client, handle, cursor, self._deaths(client, place)).batches(wait=wait)
+            deaths = self._deaths(client, place)
+            yield from Follower(client, handle, cursor, deaths, lambda: bool(self._ended(handle))).batches(wait=wait)
         except (UnreachableError, OSError):
             return  # `observe` says what is to be concluded from that
 
@@ -283,19 +284,29 @@ class DaskRuntime(Runtime):
 
     def cleanup(self, handle: Handle) -> None:
         """Have the scheduler forget the run."""
-        from framework_runtime_dask import seed
-
-        if _UNSTARTED in handle:
-            return
         try:
-            client = self._clients.client(_place(handle), timeout=_GLANCE)
-            on_scheduler(client, release, handle["topic"], [])
-            if "uids" in handle:
-                client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
-            on_scheduler(client, forget_topic, handle["topic"])
+            if not self._ended(handle):
+                self._forget(self._clients.client(_place(handle), timeout=_GLANCE), handle)
         except (UnreachableError, OSError):
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
+
+    def _forget(self, client: Any, handle: Handle) -> None:
+        from framework_runtime_dask import seed
+
+        on_scheduler(client, release, handle["topic"], [])
+        if "uids" in handle:
+            client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
+        on_scheduler(client, forget_topic, handle["topic"])
+
+    def _ended(self, handle: Handle) -> ends.Ending | None:
+        """The end of a run whose cluster is gone, where that is known without a look at the network."""
+        if _UNSTARTED in handle:
+            end: ends.Ending = handle[_UNSTARTED]
+            return end
+        place = _place(handle)
+        evidence = self._provider(place.provider).evidence(place) if place.provider == "local" else ""
+        return ends.lost(evidence) if evidence else None
 
     def leftovers(self, state_of: StateOf) -> list[Leftover]:  # noqa: ARG002  clusters belong to no run
         """The clusters that never came up, and that nobody else ends.
