@@ -66,8 +66,9 @@ class Outlet:
                     self.waiting[source] = text[len(whole) :]
                 if not self.waiting[source]:
                     del self.waiting[source]
+        name = name_of(self.worker)  # not under "worker": there the scheduler writes the address
         for (_, topic, stream), text in told:
-            self.worker.log_event(topic, {"worker": name_of(self.worker), "stream": stream, "text": text})
+            self.worker.log_event(topic, {"name": name, "stream": stream, "text": text})
 
 
 class Tap:

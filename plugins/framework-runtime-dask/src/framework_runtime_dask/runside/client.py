@@ -67,7 +67,7 @@ def _by_value() -> None:
 def _print(event: tuple[float, dict[str, str]]) -> None:
     """Print what a task has printed: each line behind the name of its worker."""
     said = event[1]
-    lines = "".join(f"{said['worker']} | {line}\n" for line in said["text"].splitlines())
+    lines = "".join(f"{said['name']} | {line}\n" for line in said["text"].splitlines())
     stream = getattr(sys, said["stream"])
     stream.write(lines)
     stream.flush()
