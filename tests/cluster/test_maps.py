@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -109,6 +110,42 @@ def test_a_map_is_asked_to_end(cli, tmp_path, kubectl):
     assert (ended["status"]["state"], ended["status"]["results"]) == ("aborted", {"completed": 0, "failed": 5})
     assert {item["status"]["cause"] for item in _items(cli, run)} == {"Aborted"}
     assert kubectl("get", "jobs", "-l", selector, "-o", "json")["items"] == []
+
+
+LARGE = """
+import hashlib, pathlib
+import framework as fw
+
+def main(n: int, table) -> str:
+    said = f"{n} {hashlib.sha256(pathlib.Path(__file__).with_name('data.bin').read_bytes()).hexdigest()} {table}"
+    fw.context().log_artifact("said", said.encode())
+    if fw.context().attempt < n:
+        raise ValueError("not yet")
+    return hashlib.sha256(open(table, "rb").read()).hexdigest()
+"""
+
+
+def test_large_code_and_files_of_this_machine_reach_each_pod_and_items_are_repeated(cli, tmp_path, kubectl):
+    code, table = tmp_path / "project", os.urandom(300_000)
+    code.mkdir()
+    (code / "job.py").write_text(LARGE)
+    (code / "data.bin").write_bytes(os.urandom(2 << 20))
+    (tmp_path / "table.bin").write_bytes(table)
+    (tmp_path / "items.jsonl").write_text('{"n": 0}\n{"n": 1}\n{"n": 2}\n')
+    what = ("run", "project", "--handler", "job.main", "-i", "table=table.bin", "--map", "items.jsonl")
+    how = ("--kind", "job", "--parallelism", "2", "--retry", "2", "--retry-on", "UserError")
+    run = cli(*what, *how)
+    assert run["status"]["results"] == {"completed": 3, "failed": 0}, run["status"]
+    found = _items(cli, run)
+    assert {item["status"]["results"]["return"] for item in found} == {hashlib.sha256(table).hexdigest()}
+    assert [len(item["status"]["attempts"]) for item in found] == [1, 1, 2]
+    digest = hashlib.sha256((code / "data.bin").read_bytes()).hexdigest()
+    for number, item in enumerate(found):
+        kept = Path(item["status"]["artifacts"]["said"]["uri"].removeprefix("file://")).read_text()
+        assert kept.startswith(f"{number} {digest} ")
+    for each in (run, *found):
+        selector = f"framework/run={each['metadata']['uid']}"
+        assert kubectl("get", "jobs", "-l", selector, "-o", "json")["items"] == []
 
 
 def test_an_image_that_is_not_there_is_the_end_of_all_items(cli, tmp_path):

@@ -195,6 +195,12 @@ def test_without_a_registry_a_run_that_needs_an_image_is_refused(session: Sessio
     assert "framework function build" in caught.value.advice
 
 
+def test_a_map_and_its_items_note_their_image(session: Session) -> None:
+    request = RunRequest(target="job.py:main", kind="far", overrides={"environment": {"base_image": "base:1"}})
+    made = plan_map(session, request, [{}, {}])
+    assert [made.run["spec"]["image"], made.items.record(1)["spec"]["image"]] == ["base:1", "base:1"]
+
+
 def test_a_base_alone_is_the_image(session: Session) -> None:
     made = planned(session, "far", base_image="base:1")
     assert made.submission.function.spec.environment.image == "base:1"

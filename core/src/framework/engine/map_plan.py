@@ -110,8 +110,7 @@ class Items(Sequence[Submission]):
         run = run_document(request, self._base.submission.function, self._base.capture, self._base.guard)
         run["metadata"]["uid"] = self._uids[index]
         run["spec"]["iteration"] = index + 1
-        if "input_contents" in self._base.run["spec"]:
-            run["spec"]["input_contents"] = self._base.run["spec"]["input_contents"]
+        run["spec"].update(_noted(self._base.run))
         note_key(run, request, self._base.function)
         run["status"] = {"state": "pending", "created": self._created + index * _MICROSECOND}
         return run
@@ -176,8 +175,7 @@ def plan_map(
     request = evolve(request, notifications=of_base.notifications, artifact_path=of_base.artifact_path)
     run = run_document(request, base.submission.function, base.capture, base.guard)
     retry = run["spec"].pop("retry", None)  # which is the items' own
-    if "input_contents" in base.run["spec"]:
-        run["spec"]["input_contents"] = base.run["spec"]["input_contents"]
+    run["spec"].update(_noted(base.run))
     made = Items(base, run["metadata"]["uid"], params, replays or {})
     listing = made.listing()
     run["spec"]["map"] = {
@@ -188,6 +186,11 @@ def plan_map(
         **({"cache": True} if is_on(request, base.function) else {}),
     }
     return PlannedMap(run=run, base=base, items=made, listing=listing, parallelism=parallelism)
+
+
+def _noted(run: Document) -> dict[str, Any]:
+    """What a plan notes in a run that is the same for all items: what the inputs hold, and the image."""
+    return {name: run["spec"][name] for name in ("input_contents", "image") if name in run["spec"]}
 
 
 def _mapping(number: int, item: Any) -> Mapping[str, Any]:

@@ -50,6 +50,7 @@ def execute_map(
         return tell(session, MapHere(session, planned, on_event).run())
     from framework.engine.map_there import MapFollower, start
 
+    planned.base.submission.detached = not watch
     handle = start(session, planned)
     if handle is None or not watch:
         return session.database.run(planned.uid)

@@ -59,6 +59,7 @@ class Following:
         if self._reader.ended:
             return
         pod = self._pod()
+        self._deliver(pod)
         if pod is None or not begun(pod):
             return
         try:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from framework.errors import BackendError
 from framework.runtimes import Cursor, Handle
 from framework_run import ends
 from framework_run.events import Event, observed_end
 from framework_runtime_job import causes
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
+from framework_runtime_job.deliveries import Deliveries
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.indexes import parse, write
 from framework_runtime_job.map_observing import is_asked_to_end, is_over, item_handle
@@ -20,7 +20,6 @@ from framework_runtime_job.map_pods import Pods
 from framework_runtime_job.map_reading import Reading
 from framework_runtime_job.nodes import node_of, silent_node_end
 from framework_runtime_job.observing import of_begun
-from framework_runtime_job.parcels import deliver, is_waited_for
 from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.refining import refined
@@ -50,7 +49,7 @@ class MapFollowing:
         self._api = api
         self._handle = handle
         self._uids: list[str] = handle["uids"]
-        self._parcel = parcel if "parcel" in handle else None
+        self._deliveries = Deliveries(api, handle, parcel)
         self._pods = Pods(api, Place(handle))
         self._done = parse(cursor.get("done", ""))
         self._open: dict[int, Cursor] = {int(index): it for index, it in cursor.get("open", {}).items()}
@@ -82,6 +81,7 @@ class MapFollowing:
             yield from self._rounds(wait=wait)
         finally:
             self._pods.close()
+            self._deliveries.close()
             for reading in self._readings.values():
                 reading.close()
 
@@ -116,7 +116,7 @@ class MapFollowing:
         events = [event for index in list(self._readings) for event in self._read(index)]
         if time.monotonic() > self._looked_at + _LOOK:
             self._looked_at = time.monotonic()
-            events += self._look()
+            events += self._look(wait=wait)
         return events
 
     # The logs
@@ -196,25 +196,25 @@ class MapFollowing:
 
     # What no log says
 
-    def _look(self) -> list[Event]:
+    def _look(self, *, wait: bool) -> list[Event]:
         """The ends of items that do not begin, whose pods are gone, or whose nodes do not answer."""
         events: list[Event] = []
         try:
             for index, pod in list(self._pods.waiting()):
                 if index in self._readings and index not in self._pods.gone:
                     continue
-                if (end := self._end_of(index, pod)) is not None:
+                if (end := self._end_of(index, pod, wait=wait)) is not None:
                     events += self._observed(index, end)
         except (Refused, Unreachable):
             pass  # the next look may be luckier
         return events
 
-    def _end_of(self, index: int, pod: Json) -> ends.Ending | None:
+    def _end_of(self, index: int, pod: Json, *, wait: bool) -> ends.Ending | None:
         if index in self._pods.gone:
             return None if index in self._readings else self._end_of_gone(pod)
         if begun(pod):
             return None if terminated(pod) else silent_node_end(self._api, pod)
-        self._deliver(pod)
+        self._deliveries.send(pod, wait=wait)
         if not self._has_begun:
             return None  # it is the same for all: `observe` says so
         end = pending_end(self._api, item_handle(self._handle, index), pod)
@@ -229,15 +229,6 @@ class MapFollowing:
             return ends.aborted(f"it was asked to end {how}")
         found = causes.disruption(pod, node_of(self._api, pod))
         return found or ends.lost("its pod was deleted before it could say how it ended")
-
-    def _deliver(self, pod: Json) -> None:
-        """Send what the pod waits for, if it is here."""
-        if self._parcel is None or not is_waited_for(pod) or not self._parcel.exists():
-            return
-        try:
-            deliver(self._api, self._handle, pod, self._parcel)
-        except BackendError:
-            return  # it goes on waiting, or somebody else was quicker
 
     def _observed(self, index: int, end: Mapping[str, Any]) -> list[Event]:
         if index in self._readings:

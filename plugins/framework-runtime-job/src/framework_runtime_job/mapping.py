@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from attrs import define
 
+from framework.errors import UsageError
 from framework_runtime_job import items, manifests, parcels
 from framework_runtime_job.names import job_name, labels_of
 from framework_runtime_job.places import Place
@@ -79,12 +80,25 @@ def start(
     """Start a map; arguments, result and errors as of `framework.runtimes.Runtime.map`."""
     made = parts(settings, submissions)
     prepared, document = made.prepared, made.prepared.document
+    if prepared.sends and submissions[0].detached:
+        raise UsageError(
+            f"{' and '.join(_sent(prepared))} would be sent to each pod when it waits, and nobody is there to do that",
+            advice="Leave out --detach, or put it where pods reach it: a volume, the image, a storage such as s3://.",
+        )
     starter = starter_of(prepared.options.context)
     handle = {**starter.handle(document, prepared.function, prepared.options), "uids": made.uids}
     job = made.job(settings, starter.runner(Place(handle), made.read), parallelism)
     if prepared.sends:
         handle["parcel"] = parcels.write(notes.parcel(handle), prepared.code, prepared.inputs)
     return starter.start({"metadata": {"uid": document["run"]["uid"]}}, handle, made.secrets, job)
+
+
+def _sent(prepared: Prepared) -> Iterator[str]:
+    """What is sent after the map, in words."""
+    if prepared.code:
+        yield f"the code ({len(prepared.code):,} bytes)"
+    for name, path in prepared.inputs.items():
+        yield f"the input {name!r} ({path})"
 
 
 def _common(first: Submission) -> Submission:

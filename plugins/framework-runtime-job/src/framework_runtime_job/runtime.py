@@ -144,7 +144,7 @@ class JobRuntime(Runtime):
 
         Raises:
             BackendError: It could not be created; nothing is left behind.
-            UsageError: The items' parameters are more than pods can be given.
+            UsageError: The items' parameters are more than pods can be given, or nobody stays to send the rest.
         """
         from framework_runtime_job.mapping import start
 
