@@ -69,9 +69,11 @@ class Context:
 
         def __getattr__(self, name: str) -> Any:
             """What the kind gives its handlers beside, such as ``dask_client``."""
+            if name.startswith("_"):  # a slot that is not filled yet
+                raise AttributeError(name)
             from framework_run.extensions import extension
 
-            return extension(self, name)
+            return extension(self._submission.get("extensions") or {}, name)
 
     @property
     def uid(self) -> str:
@@ -358,13 +360,6 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<Context of run {self.name} {self.uid}>" if self._run else "<Context outside of a run>"
-
-
-def get() -> Context:
-    """The context of the run that this code is in; outside of a run, one that keeps nothing."""
-    from framework_run.slot import current
-
-    return current() or Context({}, None)
 
 
 def _key(key: Any) -> str:

@@ -222,7 +222,7 @@ def _of_class(value: Any, annotation: type, *, raw: bool) -> Any:
     from framework_run import records, written
 
     if records.is_record(annotation):
-        return records.make(value, annotation, raw=raw)
+        return records.make(json_of(value, annotation) if raw else value, annotation, convert)
     if _is_instance(value, annotation):
         return value
     if written.has_form(annotation):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import typing
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from framework_run.annotations import hints, name_of, shown
-from framework_run.convert import ConversionError, convert, json_of
 from framework_run.errors import did_you_mean
+from framework_run.scalars import ConversionError
+
+Convert: TypeAlias = Callable[[Any, Any], Any]
+"""Makes a value what an annotation says."""
 
 
 def is_record(annotation: type) -> bool:
@@ -15,13 +19,13 @@ def is_record(annotation: type) -> bool:
     return hasattr(annotation, "__dataclass_fields__") or _is_named_tuple(annotation) or typing.is_typeddict(annotation)
 
 
-def make(value: Any, annotation: type, *, raw: bool) -> Any:
+def make(value: Any, annotation: type, convert: Convert) -> Any:
     """An instance of a dataclass, named tuple or typed dictionary.
 
     Args:
         value: An instance already, a mapping of its fields, or for a named tuple a list of them.
         annotation: The class.
-        raw: The value is JSON text.
+        convert: What makes of a field's value what its annotation says: a conversion is recursive.
 
     Raises:
         ConversionError: A field is unknown, missing, or not what its annotation says.
@@ -29,8 +33,7 @@ def make(value: Any, annotation: type, *, raw: bool) -> Any:
     is_dict = typing.is_typeddict(annotation)
     if not is_dict and isinstance(value, annotation):
         return value
-    content = json_of(value, annotation) if raw else value
-    types = hints(annotation)
+    content, types = value, hints(annotation)
     names = _names(annotation, types)
     if _is_named_tuple(annotation) and isinstance(content, (list, tuple)):
         if len(content) > len(names):
@@ -38,7 +41,9 @@ def make(value: Any, annotation: type, *, raw: bool) -> Any:
         content = dict(zip(names, content, strict=False))
     if not isinstance(content, dict):
         raise ConversionError(f"{shown(value)} is no mapping with the fields of {name_of(annotation)}")
-    made = {name: _field(name, item, names, types, annotation) for name, item in content.items()}
+    for name in content:
+        _check_known(name, names, annotation)
+    made = {name: _field(name, item, types.get(name, Any), convert) for name, item in content.items()}
     missing = [name for name in names if name in _required(annotation) and name not in made]
     if missing:
         raise ConversionError(f"{name_of(annotation)} needs the field {missing[0]!r}")
@@ -50,12 +55,15 @@ def make(value: Any, annotation: type, *, raw: bool) -> Any:
         raise ConversionError(f"{name_of(annotation)}: {error}") from error
 
 
-def _field(name: Any, item: Any, names: list[str], types: dict[str, Any], annotation: type) -> Any:
+def _check_known(name: Any, names: list[str], annotation: type) -> None:
     if name not in names:
         hint = did_you_mean(name, names) if isinstance(name, str) else ""
         raise ConversionError(f"{name_of(annotation)} has no field {name!r} ({', '.join(names)}).{hint}")
+
+
+def _field(name: str, item: Any, wanted: Any, convert: Convert) -> Any:
     try:
-        return convert(item, types.get(name, Any))
+        return convert(item, wanted)
     except ConversionError as error:
         raise ConversionError(f"field {name}: {error}") from None
 

@@ -16,26 +16,17 @@ _process: list[Context] = []
 
 
 def current() -> Context | None:
-    """The context of the run that this code belongs to; None outside of one.
+    """The context that was set for this code; None where none was.
 
-    In a script that a run started it is made at the first call, from the channel in the environment. A thread that was
-    started in an inline run has no context variable of its own: it belongs to the run that is active, if only one is.
+    A thread that was started in an inline run has no context variable of its own: it belongs to the run that is active,
+    if only one is.
     """
     found = _current.get()
     if found is not None:
         return found
     if _process:
         return _process[0]
-    if len(_active) == 1:
-        return next(iter(_active.values()), None)
-    if _active:
-        return None
-    from framework_run.scripts import context_from_environment
-
-    made = context_from_environment()
-    if made is not None:
-        set_process(made)
-    return made
+    return next(iter(_active.values()), None) if len(_active) == 1 else None
 
 
 def set_current(context: Context) -> Token[Context | None]:

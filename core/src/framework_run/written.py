@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from framework_run.annotations import shown
-from framework_run.convert import ConversionError
+from framework_run.scalars import ConversionError
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _CLOCK: Final = re.compile(r"(?:(?P<days>-?\d+) days?, )?(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d{1,6})?)")

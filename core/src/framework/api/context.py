@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from framework_run import slot
 from framework_run.context import Context
+from framework_run.current import current
 
 
 def context() -> Context:
@@ -13,7 +13,7 @@ def context() -> Context:
 
     Outside of a run it is one that keeps nothing, so that a handler can be called as it is.
     """
-    return slot.current() or Context({"run": {"uid": "", "name": "", "project": ""}}, _nowhere)
+    return current() or Context({"run": {"uid": "", "name": "", "project": ""}}, _nowhere)
 
 
 def _nowhere(_kind: str, _data: dict[str, Any], _child: str | None = None) -> None:

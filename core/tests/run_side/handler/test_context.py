@@ -14,7 +14,8 @@ import pytest
 
 from framework_run import points, slot
 from framework_run.channel import Channel, environment
-from framework_run.context import Context, get
+from framework_run.context import Context
+from framework_run.current import get
 from framework_run.errors import PackingError
 from framework_run.frames import LIMIT, Decoder
 from framework_run.scripts import context_from_environment, from_environment

@@ -97,7 +97,7 @@ def test_an_installed_framework_comes_first(python, archive, tmp_path):
     installed = tmp_path / "installed"
     (installed / "framework").mkdir(parents=True)
     (installed / "framework" / "__init__.py").write_text(
-        "from framework_run.context import Context, get as context\n\n"
+        "from framework_run.context import Context\nfrom framework_run.current import get as context\n\n"
         "def function(f=None, **_):\n    return f or function\n"
     )
     environment = {"PYTHONPATH": str(installed)}
@@ -118,7 +118,7 @@ def test_the_users_own_versions_of_our_dependencies_are_the_ones_imported(run):
         before = sorted(set(sys.modules) & set({FULL!r}))
 
         def main():
-            from framework_run.context import get
+            from framework_run.current import get
             context = get()
             context.log_metric("loss", 0.5)
             context.log_artifact("object", {{"a": {{1}}}})

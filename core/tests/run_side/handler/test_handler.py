@@ -135,7 +135,7 @@ def test_threads_are_joined_and_exit_functions_run_before_the_end(run):
     ran = run(
         """
         import atexit, threading, time
-        from framework_run.context import get
+        from framework_run.current import get
 
         def late():
             time.sleep(0.2)
@@ -249,7 +249,7 @@ def test_metrics_of_forked_workers_are_kept_and_none_twice(run):
     ran = run(
         """
         import multiprocessing
-        from framework_run.context import get
+        from framework_run.current import get
 
         def work(number):
             for step in range(30):

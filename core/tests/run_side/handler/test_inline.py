@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from framework_run.context import get
+from framework_run.current import get
 from framework_run.inline import run_inline
 
 

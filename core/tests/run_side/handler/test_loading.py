@@ -97,6 +97,6 @@ def test_a_storage_that_fails_is_no_error_of_the_users(run):
     (run.folder / "full_store.py").write_text(
         "import errno\n\nclass Store:\n    def put(self, path):\n        raise OSError(errno.ENOSPC, 'No space left')\n"
     )
-    source = "from framework_run.context import get\n\ndef main():\n    get().log_artifact('a', b'x')"
+    source = "from framework_run.current import get\n\ndef main():\n    get().log_artifact('a', b'x')"
     ran = run(source, artifacts={"storage": storage})
     assert (ran.end["cause"], "artifact 'a' could not be stored" in ran.end["message"]) == ("BackendError", True)

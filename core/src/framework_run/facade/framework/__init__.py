@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from framework_run.context import Context
-from framework_run.context import get as context
+from framework_run.current import get as context
 from framework_run.errors import NonRetryable
 
 __all__ = ["Context", "NonRetryable", "context", "function"]
