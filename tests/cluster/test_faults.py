@@ -117,21 +117,28 @@ def test_sixty_megabytes_of_log_detached(start):
     assert len(log) + dropped["bytes"] == 60 * 1_000_003
 
 
-@pytest.mark.alone
-@pytest.mark.timeout(300)
-def test_a_node_that_is_lost(start, fault):
-    """On a node of its own: its kubelet stops, and the cluster gives the pod up."""
-    program = Path(os.environ.get("TESTBED") or Path(__file__).parents[2].parent / "shared/testbed/testbed")
-    if not os.environ.get("FRAMEWORK_TEST_SECOND_NODE"):
-        pytest.skip("it takes two minutes: set FRAMEWORK_TEST_SECOND_NODE to the name of an added node")
-    node = os.environ["FRAMEWORK_TEST_SECOND_NODE"]
-    live = start(
-        "import time\ndef main():\n print('ready')\n time.sleep(600)",
-        lambda spec: spec.placement.node_selector.update({"kubernetes.io/hostname": node}),
-    )
+@pytest.fixture
+def second(start):
+    """Starts what waits on a node that nothing else is on, and gives it with the node's name."""
+    node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
+    if not node:
+        pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
+
+    def there(spec):
+        spec.placement.node_selector["kubernetes.io/hostname"] = node
+        spec.placement.tolerations.append({"key": "framework/tests", "operator": "Exists"})
+
+    live = start("import time\ndef main():\n print('ready')\n time.sleep(600)", there)
     live._deadline = time.monotonic() + 250
     live.printed("ready")
-    assert program.exists()
+    return live, node
+
+
+@pytest.mark.xdist_group("second-node")
+@pytest.mark.timeout(300)
+def test_a_node_that_is_lost(second, fault):
+    """Its kubelet stops, and the cluster gives the pod up."""
+    live, node = second
     fault("stop-kubelet", node)
     try:
         ran = live.finish()
@@ -141,17 +148,10 @@ def test_a_node_that_is_lost(start, fault):
     assert node in ran.status["message"]
 
 
-@pytest.mark.alone
+@pytest.mark.xdist_group("second-node")
 @pytest.mark.timeout(300)
-def test_a_node_whose_pods_are_taken_away(start, fault, kubectl):
-    if not os.environ.get("FRAMEWORK_TEST_SECOND_NODE"):
-        pytest.skip("it disturbs every pod of a node: set FRAMEWORK_TEST_SECOND_NODE to the name of an added node")
-    node = os.environ["FRAMEWORK_TEST_SECOND_NODE"]
-    live = start(
-        "import time\ndef main():\n print('ready')\n time.sleep(600)",
-        lambda spec: spec.placement.node_selector.update({"kubernetes.io/hostname": node}),
-    )
-    live.printed("ready")
+def test_a_node_whose_pods_are_taken_away(second, fault, kubectl):
+    live, node = second
     fault("preempt", node)
     try:
         ran = live.finish()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 
 import pytest
+import urllib3
 
 from framework_run.events import Producer
 from framework_run.frames import encode
 from framework_runtime_job.api import Refused, Unreachable
+from framework_runtime_job.following import Following
 from framework_runtime_job.observing import observation
 from framework_runtime_job.pending import ABORT
 
@@ -30,6 +32,9 @@ class FakeApi:
     def __init__(self, *, pod=None, job=None, log=b"", mark="here"):
         self.pod, self.job, self.log, self.mark = pod, job, log, mark
 
+    def get(self, path, **query):
+        return {"items": self.list(path, **query), "metadata": {"resourceVersion": "1"}}
+
     def list(self, _path, **_query):
         if isinstance(self.pod, Exception):
             raise self.pod
@@ -43,7 +48,7 @@ class FakeApi:
     def stream(self, _path, **_query):
         if isinstance(self.log, Exception):
             raise self.log
-        return io.BytesIO(self.log)
+        return urllib3.HTTPResponse(io.BytesIO(self.log), preload_content=False)
 
     def age(self, _stamp):
         return 0.0
@@ -123,3 +128,20 @@ def test_a_limit_that_was_kept_late_says_so():
 
 def test_what_runs_is_alive():
     assert observation(FakeApi(pod=RUNNING, job=_job()), HANDLE).alive is True
+
+
+OVER = {"metadata": {"name": "p"}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on resource"}}
+
+
+def test_whoever_follows_a_pod_that_was_over_before_its_container_began_gets_its_end():
+    api = FakeApi(pod=OVER, job=_job(), log=Refused(400, "BadRequest", "container is waiting to start"))
+    assert [events for events, _ in Following(api, HANDLE, {}).live() if events] == []
+    assert observation(api, HANDLE).end["cause"] == "Evicted"
+
+
+def test_a_log_is_asked_for_again_while_its_node_does_not_answer():
+    api = FakeApi(pod=ENDED, job=_job(), log=Refused(502, "", "no route to the node"))
+    batches = Following(api, HANDLE, {}).live()
+    assert next(batches)[0] == []
+    api.log = _log()
+    assert [event["kind"] for events, _ in batches for event in events] == ["end"]

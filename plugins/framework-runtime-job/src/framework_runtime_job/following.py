@@ -72,8 +72,8 @@ class Following:
     def live(self) -> Batches:
         """All that comes, until the end has come or nothing can come any more; an empty batch now and then."""
         while not self._reader.ended:
+            pod, over = None, False
             try:
-                pod = None
                 for pod in self._until_begun():
                     self._deliver(pod)
                     if pod is None or not begun(pod):
@@ -88,8 +88,8 @@ class Following:
                     yield from self._log(follow=False)  # what was written between the last line read and the end
                     return
             except (Refused, Unreachable) as error:
-                if isinstance(error, Refused) and error.status in _FORBIDDEN:
-                    raise
+                if not _may_pass(error, over=over):
+                    return  # it has no log: its container never began, or its node has it no more
                 yield [], self._reader.cursor
             if not self._reader.ended:
                 time.sleep(_AGAIN)
@@ -200,6 +200,19 @@ class Following:
         if event["kind"] == "end" and event["data"].get("cause") == "Aborted" and not event.get("child"):
             return refined(self._api, self._handle, self._pod(), event)
         return event
+
+
+def _may_pass(error: Refused | Unreachable, *, over: bool) -> bool:
+    """Whether a log that was not given may be given later; ``over`` where its pod is.
+
+    Raises:
+        Refused: It may not be read.
+    """
+    if isinstance(error, Unreachable) or error.is_passing:
+        return True
+    if error.status in _FORBIDDEN:
+        raise error
+    return not over
 
 
 def status_of(pod: Json) -> dict[str, Any]:
