@@ -12,6 +12,7 @@ import pytest
 
 from framework.errors import BackendError
 from framework.models import Function, FunctionMetadata
+from framework.models.function import Scale
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
 from framework_runtime_dask.clients import is_news
@@ -23,6 +24,7 @@ from framework_runtime_dask.providers.operator import OperatorProvider
 from framework_runtime_dask.runtime import DaskRuntime
 
 CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskclusters"
+SCALERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskautoscalers"
 PODS = "/api/v1/namespaces/here/pods"
 OPTIONS = DaskOptions(provider="operator", image="with/dask:1")
 FUNCTION = Function(kind="dask", metadata=FunctionMetadata(name="job"))
@@ -202,6 +204,42 @@ def test_a_cluster_that_somebody_else_has_made_is_left_when_it_fails(api, tmp_pa
         OperatorProvider(tmp_path).ensure(FUNCTION, OPTIONS)
     assert caught.value.end["cause"] == "ImagePull"
     assert api.asks("DELETE") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "done"),
+    [
+        ((1, 1), (2, 2), [("PATCH", CLUSTERS, {"spec": {"worker": {"replicas": 2}}})]),
+        ((1, 1), (1, 4), [("POST", SCALERS, {"cluster": "default-job", "minimum": 1, "maximum": 4})]),
+        ((1, 4), (2, 8), [("PATCH", SCALERS, {"cluster": "default-job", "minimum": 2, "maximum": 8})]),
+        ((1, 4), (1, 4), []),
+        ((1, 4), (3, 3), [("DELETE", SCALERS, None), ("PATCH", CLUSTERS, {"spec": {"worker": {"replicas": 3}}})]),
+    ],
+)
+def test_of_how_many_workers_the_last_wish_holds(api, tmp_path, before, now, done):
+    def of(least, most):
+        scale = Scale(min_replicas=least, max_replicas=most)
+        return attrs.evolve(FUNCTION, spec=attrs.evolve(FUNCTION.spec, scale=scale))
+
+    cluster, *scaler = OperatorProvider(tmp_path).render(of(*before), OPTIONS)
+    ready = pod(conditions=[{"type": "Ready", "status": "True"}])
+    api.answers |= {
+        ("POST", CLUSTERS): (409, {"message": "exists"}),
+        ("GET", f"{CLUSTERS}/default-job"): (200, created(cluster)),
+        ("PATCH", f"{CLUSTERS}/default-job"): (200, created(cluster)),
+        ("GET", PODS): (200, {"items": [ready]}),
+        ("POST", SCALERS): (201, {}),
+        **{("GET", f"{SCALERS}/default-job"): (200, each) for each in scaler},
+        ("PATCH", f"{SCALERS}/default-job"): (200, {}),
+        ("DELETE", f"{SCALERS}/default-job"): (200, {}),
+    }
+    OperatorProvider(tmp_path).ensure(of(*now), OPTIONS)
+    asked = [
+        (method, path.removesuffix("/default-job"), body if path.startswith(CLUSTERS) else (body or {}).get("spec"))
+        for method, path, body in api.asked
+        if method != "GET" and (method, path) != ("POST", CLUSTERS)
+    ]
+    assert [(m, p, b.get("spec", b) if p == SCALERS and b else b) for m, p, b in asked] == done
 
 
 def test_a_run_whose_cluster_does_not_come_up_ends_with_the_cause(api, tmp_path):

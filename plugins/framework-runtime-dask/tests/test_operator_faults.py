@@ -22,6 +22,10 @@ def square(n: int, pause: float = 0.0) -> int:
     time.sleep(pause)
     return n * n
 
+def given() -> list:
+    print("the token is", os.environ["TOKEN"], flush=True)
+    return [len(os.environ["TOKEN"]), os.environ["COLOUR"], os.environ["MORE"]]
+
 def many(context: fw.Context, n: int) -> int:
     client = context.dask_client
     return sum(client.gather(client.map(pow, range(n), [2] * n)))
@@ -134,6 +138,36 @@ def test_more_workers_are_asked_for_by_the_next_run(person):
     person.run("job.py:square", "-p", "n=4")
     person.run("job.py:square", "-p", "n=4", "--set", "spec.scale.replicas=2")
     until(lambda: len(person.call("dask", "cluster", "show", "faults", "--json")["workers"]) == 2)
+
+
+def test_workers_follow_another_range_of_the_same_cluster(person):
+    scale = ["--set", "spec.scale.min_replicas=1", "--set"]
+    person.run("job.py:square", "-p", "n=4", *scale, "spec.scale.max_replicas=2")
+    person.run("job.py:square", "-p", "n=4", *scale, "spec.scale.max_replicas=3")
+    bounds = kubectl("get", "daskautoscaler", "-o", "json")["items"]
+    assert [(it["spec"]["minimum"], it["spec"]["maximum"]) for it in bounds] == [(1, 3)]
+    person.run("job.py:square", "-p", "n=4")
+    assert kubectl("get", "daskautoscaler", "-o", "json")["items"] == []
+
+
+PATCH = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "env": [{"name": "MORE", "value": "1"}]}]}}}}
+
+
+def test_workers_have_the_clusters_secrets_and_what_a_patch_says(person):
+    kubectl("create", "secret", "generic", "dask-keys", "--from-literal=token=very-secret")
+    kubectl("create", "configmap", "dask-common", "--from-literal=COLOUR=blue")
+    env_from = [{"configMapRef": {"name": "dask-common"}}]
+    options = ["cluster=short", f"env_from={json.dumps(env_from)}", f"patch={json.dumps(PATCH)}"]
+    words = [word for each in options for word in ("-o", each)]
+    try:
+        run = person.run("job.py:given", "--secret", "TOKEN=kubernetes:dask-keys/token", *words)
+        assert run["status"]["results"] == {"return": [len("very-secret"), "blue", "1"]}
+        log = person.call("logs", run["metadata"]["uid"])
+        assert "very-secret" not in log
+        assert "***" in log
+    finally:
+        person.call("dask", "cluster", "close", "short")
+        kubectl("delete", "secret/dask-keys", "configmap/dask-common")
 
 
 def test_a_worker_pod_that_is_killed_neither_loses_nor_doubles(person):

@@ -81,6 +81,10 @@ class DaskOptions:
         image: Of Functions that name none: it has Dask and Python of the same versions as here.
         service: How the scheduler's service is made: by NodePort and LoadBalancer it is reached directly.
         scheduler: What the scheduler's pod asks for.
+        env_from: ConfigMaps and Secrets whose keys are variables of the workers' pods, as ``envFrom`` of a container.
+        patch: Over the DaskCluster, as the last resort: a strategic merge patch (a mapping) or a JSON patch (a list).
+        spot_labels: A node with any of them may be taken away; see ``spec.placement.preemption``.
+        spot_tolerations: What such nodes ask to be tolerated.
     """
 
     provider: Literal["local", "address", "operator"] = "local"
@@ -102,3 +106,7 @@ class DaskOptions:
     image: str = ""
     service: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     scheduler: SchedulerPod = Factory(SchedulerPod)
+    env_from: list[dict[str, Any]] = Factory(list)
+    patch: Any = None
+    spot_labels: dict[str, str] = Factory(dict)
+    spot_tolerations: list[dict[str, Any]] = Factory(list)

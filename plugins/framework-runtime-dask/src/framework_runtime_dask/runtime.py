@@ -14,6 +14,7 @@ import attrs
 from framework.documents.converters import structure
 from framework.errors import BackendError, UsageError
 from framework.models import Function
+from framework.pods import parts
 from framework.runtimes import (
     Cursor,
     Finding,
@@ -221,6 +222,8 @@ class DaskRuntime(Runtime):
 
         document = shipping.without_code(submission.document)
         document.pop("record", None)
+        if place.provider == "operator":  # its pods have been given these
+            document["secrets"] = parts.given(document.get("secrets") or {})
         document["extensions"] = {"dask_client": _CLIENT}
         document["here"] = sending.here(submission, place, os.getcwd())  # noqa: PTH109  relative paths mean the same
         return document

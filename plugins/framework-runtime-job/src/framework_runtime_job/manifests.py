@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from framework.errors import UsageError
 from framework.models import Function
-from framework_run.secrets import GIVEN
+from framework.pods import parts
+from framework.pods.patching import patched
+from framework.pods.placement import check_preemption
 from framework_runtime_job.names import HELD, MANAGED, job_name, labels_of
 from framework_runtime_job.options import JobOptions
-from framework_runtime_job.patching import patched
 from framework_runtime_job.paths import BASE, TERMINATION, WORK
-from framework_runtime_job.placement import check_preemption
-from framework_runtime_job.pods import STORE, Sources, is_handlers, pod
+from framework_runtime_job.pods import Sources, is_handlers, pod
 from framework_runtime_job.settings import JobSettings
 
 ABORT: Final = f"{WORK}/abort"
@@ -44,7 +44,7 @@ def check(function: Function, settings: JobSettings) -> JobOptions:
         UsageError: There is something; the message names the field.
     """
     options = options_of(function)
-    check_preemption(function.spec.placement, settings)
+    check_preemption(function.spec.placement, settings.spot, "job")
     replicas = function.spec.scale.replicas
     if replicas is not None and replicas > 1:
         raise UsageError(
@@ -56,8 +56,9 @@ def check(function: Function, settings: JobSettings) -> JobOptions:
         raise UsageError(
             f"spec.code.workdir is {workdir!r}, which is no path in a pod", advice="Write it from the root: /…"
         )
+    parts.check_volumes(function.spec.storage.volumes)
     for volume in function.spec.storage.volumes:
-        if not volume.mount.startswith("/") or volume.mount.rstrip("/") == BASE:
+        if volume.mount.rstrip("/") == BASE:
             raise UsageError(
                 f"the volume {volume.name!r} is mounted at {volume.mount!r}, which is no place for it",
                 advice=f"Mount it at a path from the root, other than {BASE}.",
@@ -92,16 +93,8 @@ def for_pod(document: dict[str, Any], *, detached: bool, options: JobOptions) ->
         "carrier": carrier,
         "artifacts": artifacts,
         "env": {name: value for name, value in env.items() if is_handlers(name, value)},
-        "secrets": _secrets(document.get("secrets") or {}),
+        "secrets": parts.given(document.get("secrets") or {}),
         "environments": f"{WORK}/envs",
-    }
-
-
-def _secrets(references: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Secrets of the cluster are variables of the container: the runner only masks them."""
-    return {
-        variable: {**reference, "key": variable, "target": GIVEN} if reference["store"] == STORE else reference
-        for variable, reference in references.items()
     }
 
 

@@ -6,20 +6,17 @@ import math
 import sys
 from typing import Any, Final, NamedTuple
 
-from framework.errors import UsageError
 from framework.models import Function
-from framework.models.function import Volume
-from framework_runtime_job import items, placement
+from framework.pods import parts, placement
+from framework_runtime_job import items
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.paths import BASE, ITEMS, PARCEL, RUNNER, SUBMISSION, TERMINATION, WORK
 from framework_runtime_job.settings import JobSettings
 
-STORE: Final = "kubernetes"  # of secrets that the cluster keeps
 MARK: Final = "FRAMEWORK_RUN_UID"  # tells of a process which run it belongs to
 RECEIVER: Final = "receive"  # the container that waits for a parcel
 _MARGIN: Final = 5  # seconds that the supervisor has beyond the run's own grace, to write the end
-_ALIASES: Final = {"gpu": "nvidia.com/gpu"}
 _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 
 
@@ -66,7 +63,8 @@ def pod(
         sources: Where it has what it runs.
     """
     grace = (document.get("timeouts") or {}).get("grace")
-    of_pod, of_container = placement.security(function.spec.placement)
+    needs = function.spec.resources
+    of_pod, of_container = parts.security(function.spec.placement)
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": image_of(function, settings),
@@ -74,7 +72,7 @@ def pod(
         "env": variables(document, function),
         "envFrom": options.env_from,
         "workingDir": function.spec.code.workdir,
-        "resources": resources(function),
+        "resources": parts.resources(needs.requests, needs.limits),
         "volumeMounts": _mounts(function, sources),
         "terminationMessagePath": TERMINATION,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -90,7 +88,7 @@ def pod(
         "initContainers": [_receiver(container)] if sources.parcel else [],
         "volumes": _volumes(function, sources),
         "securityContext": of_pod,
-        **placement.scheduling(function.spec.placement, settings),
+        **placement.scheduling(function.spec.placement, settings.spot),
     }
     if not function.spec.placement.service_account:
         spec["automountServiceAccountToken"] = False  # the code has no business with the cluster unless it is told
@@ -120,43 +118,13 @@ def variables(document: dict[str, Any], function: Function) -> list[dict[str, An
 
     Those that are the handler's alone come with the submission.
     """
-    secret = function.spec.environment.secrets
-    found: list[dict[str, Any]] = [
-        {"name": MARK, "value": document["run"]["uid"]},
-        *(
-            {"name": name, "value": value.replace("$(", "$$(")}  # which Kubernetes would expand
-            for name, value in (document.get("env") or {}).items()
-            if not is_handlers(name, value) and name not in secret
-        ),
-    ]
-    for name, reference in secret.items():
-        store, _, place = reference.partition(":")
-        if store == STORE:
-            found.append({"name": name, "valueFrom": {"secretKeyRef": secret_key(name, place)}})
-    return found
-
-
-def secret_key(variable: str, place: str) -> dict[str, str]:
-    """``NAME/KEY`` as a reference to a key of a Secret.
-
-    Raises:
-        UsageError: It is not of that form.
-    """
-    name, slash, key = place.partition("/")
-    if not name or not slash or not key:
-        raise UsageError(
-            f"spec.environment.secrets.{variable} is 'kubernetes:{place}', which names no key",
-            advice="Write kubernetes:SECRET/KEY.",
-        )
-    return {"name": name, "key": key}
-
-
-def resources(function: Function) -> dict[str, dict[str, str]]:
-    """Requests and limits; of what is given out whole (``vendor/thing``), the limit is the request."""
-    requests = {_ALIASES.get(name, name): str(amount) for name, amount in function.spec.resources.requests.items()}
-    limits = {_ALIASES.get(name, name): str(amount) for name, amount in function.spec.resources.limits.items()}
-    limits = {**{name: amount for name, amount in requests.items() if "/" in name}, **limits}
-    return {name: amounts for name, amounts in (("requests", requests), ("limits", limits)) if amounts}
+    environment = function.spec.environment
+    ours = {
+        name: value
+        for name, value in (document.get("env") or {}).items()
+        if not is_handlers(name, value) and name not in environment.secrets
+    }
+    return [*parts.variables({MARK: document["run"]["uid"], **ours}), *parts.secret_variables(environment.secrets)]
 
 
 def _mounts(function: Function, sources: Sources) -> list[dict[str, Any]]:
@@ -167,12 +135,7 @@ def _mounts(function: Function, sources: Sources) -> list[dict[str, Any]]:
     ]
     if sources.items:
         ours.append({"name": "framework-items", "mountPath": ITEMS, "readOnly": True})
-    for volume in function.spec.storage.volumes:
-        mount = {"name": volume.name, "mountPath": volume.mount, "subPath": volume.sub_path}
-        if volume.read_only:
-            mount["readOnly"] = True  # type: ignore[assignment]
-        ours.append({name: value for name, value in mount.items() if value})
-    return ours
+    return ours + parts.mounts(function.spec.storage.volumes)
 
 
 def _volumes(function: Function, sources: Sources) -> list[dict[str, Any]]:
@@ -184,21 +147,4 @@ def _volumes(function: Function, sources: Sources) -> list[dict[str, Any]]:
     if sources.items:
         packets = [{"secret": {"name": items.name_of(sources.submission, first)}} for first in sources.items]
         found.append({"name": "framework-items", "projected": {"sources": packets}})
-    seen: dict[str, dict[str, Any]] = {}
-    for volume in function.spec.storage.volumes:  # one volume may be mounted at several places
-        seen.setdefault(volume.name, {"name": volume.name, **_source(volume)})
-    return found + list(seen.values())
-
-
-def _source(volume: Volume) -> dict[str, Any]:
-    match volume.type:
-        case "pvc":
-            return {"persistentVolumeClaim": {"claimName": volume.source or volume.name}}
-        case "config_map":
-            return {"configMap": {"name": volume.source or volume.name}}
-        case "secret":
-            return {"secret": {"secretName": volume.source or volume.name}}
-        case "host_path":
-            return {"hostPath": {"path": volume.source or volume.mount}}
-        case "empty_dir":
-            return {"emptyDir": {}}
+    return found + parts.pod_volumes(function.spec.storage.volumes)

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from framework.errors import BackendError
 from framework.models import Function
+from framework.pods import parts
 from framework.runtimes import Finding
-from framework_runtime_job import causes, manifests, pods
+from framework_runtime_job import causes, manifests
 from framework_runtime_job.api import Api, Refused
 from framework_runtime_job.settings import JobSettings
 from framework_runtime_job.subject import Subject
@@ -137,7 +138,8 @@ def _passes(used: str, wanted: str, limit: str) -> bool:
 def _wanted(subject: Subject) -> dict[str, str]:
     """What one run takes of a quota, by the quota's names."""
     found = {"pods": "1", "count/pods": "1", "count/jobs.batch": "1", "count/secrets": "1", "secrets": "1"}
-    amounts = pods.resources(subject.function)
+    needs = subject.function.spec.resources
+    amounts = parts.resources(needs.requests, needs.limits)
     for part in ("requests", "limits"):
         found.update({f"{part}.{name}": amount for name, amount in amounts.get(part, {}).items()})
     for name, amount in amounts.get("requests", {}).items():
@@ -180,8 +182,8 @@ def _named_objects(subject: Subject) -> Iterator[Finding]:
             yield _there(subject, f"volume {volume.name}", name, f"{base}/{kinds[volume.type]}/{name}")
     for variable, reference in spec.environment.secrets.items():
         store, _, place = reference.partition(":")
-        if store == pods.STORE:
-            yield _secret_key(subject, base, variable, pods.secret_key(variable, place))
+        if store == parts.STORE:
+            yield _secret_key(subject, base, variable, parts.secret_key(variable, place))
 
 
 def _secret_key(subject: Subject, base: str, variable: str, place: dict[str, str]) -> Finding:

@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import Factory, define
 
+from framework.pods.placement import SpotNodes
+
 
 @define(kw_only=True)
 class JobSettings:
@@ -21,6 +23,11 @@ class JobSettings:
     defaults: dict[str, Any] = Factory(dict)  # a part of a spec, merged under the Function's own
     spot_labels: dict[str, str] = Factory(dict)  # a node with any of them may be taken away
     spot_tolerations: list[dict[str, Any]] = Factory(list)  # what such nodes ask to be tolerated
+
+    @property
+    def spot(self) -> SpotNodes:
+        """How spot nodes are told."""
+        return SpotNodes(self.spot_labels, self.spot_tolerations)
 
 
 def settings_of(table: Mapping[str, Any]) -> JobSettings:

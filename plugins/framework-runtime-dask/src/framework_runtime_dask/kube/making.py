@@ -43,11 +43,11 @@ def make(site: Site, cluster: Json, scaler: list[Json]) -> tuple[Json, bool]:
             if not error.is_taken:
                 raise explained(error, site.api) from error
         else:
-            _scale(site, scaler, made)
+            _begin_following(site, scaler, made)
             return made, True
         found = site.find()
         if found is not None and not found["metadata"].get("deletionTimestamp"):
-            return _taken_over(site, cluster, found), False
+            return _taken_over(site, cluster, scaler, found), False
         if time.monotonic() > deadline:
             raise BackendError(
                 f"{site.title} is being deleted, and is still there",
@@ -95,20 +95,30 @@ def _check(site: Site, passed: float) -> None:
         )
 
 
-def _scale(site: Site, scaler: list[Json], made: Json) -> None:
-    """Make the autoscaler, which goes with its cluster."""
-    metadata = made["metadata"]
-    owner = {name: made[name] for name in ("apiVersion", "kind")} | {name: metadata[name] for name in ("name", "uid")}
-    for each in scaler:
-        try:
-            site.api.create(site.paths.scalers, {**each, "metadata": {**each["metadata"], "ownerReferences": [owner]}})
-        except ApiError as error:
-            site.delete()
-            raise explained(error, site.api) from error
+def _begin_following(site: Site, scaler: list[Json], made: Json) -> None:
+    """Make the autoscaler of a cluster that was just made; without it the cluster is not what was asked for."""
+    try:
+        for each in scaler:
+            _make_scaler(site, each, made)
+    except ApiError as error:
+        site.delete()
+        raise explained(error, site.api) from error
 
 
-def _taken_over(site: Site, cluster: Json, found: Json) -> Json:
-    """A cluster that is there already, with as many workers as are wanted now."""
+def _make_scaler(site: Site, scaler: Json, cluster: Json) -> None:
+    """Make an autoscaler, which goes with its cluster."""
+    metadata = cluster["metadata"]
+    named = {name: metadata[name] for name in ("name", "uid")}
+    owner = {"apiVersion": cluster["apiVersion"], "kind": cluster["kind"], **named}
+    site.api.create(site.paths.scalers, {**scaler, "metadata": {**scaler["metadata"], "ownerReferences": [owner]}})
+
+
+def _taken_over(site: Site, cluster: Json, scaler: list[Json], found: Json) -> Json:
+    """A cluster that is there already, with as many workers as are wanted now.
+
+    What was asked for last holds: a range of workers takes the place of a number or of another range, and a number
+    ends a range.
+    """
     fields = manifests.differences(cluster, found)
     if fields:
         name = manifests.name_of(found)
@@ -116,8 +126,22 @@ def _taken_over(site: Site, cluster: Json, found: Json) -> Json:
             f"{site.title} is there, and is another than is asked for now: {', '.join(fields[:5])}",
             advice=f"Close it: framework dask cluster close {name}, or name another: -o cluster=NAME",
         )
+    path = f"{site.paths.scalers}/{site.name}"
+    if scaler:
+        _follow_within(site, path, scaler[0], found)
+        return found
+    if site.api.find(path) is not None:
+        site.api.delete(path)
     wanted = cluster["spec"]["worker"]["replicas"]
     if found["spec"]["worker"].get("replicas") == wanted:
         return found
-    notes = {names.APPLIED: cluster["metadata"]["annotations"][names.APPLIED]}
-    return site.api.patch(site.path, {"metadata": {"annotations": notes}, "spec": {"worker": {"replicas": wanted}}})
+    return site.api.patch(site.path, {"spec": {"worker": {"replicas": wanted}}})
+
+
+def _follow_within(site: Site, path: str, scaler: Json, cluster: Json) -> None:
+    """Let the autoscaler at a path of the API keep to other bounds, or make it."""
+    there = site.api.find(path)
+    if there is None:
+        _make_scaler(site, scaler, cluster)
+    elif there["spec"] != scaler["spec"]:
+        site.api.patch(path, {"spec": scaler["spec"]})

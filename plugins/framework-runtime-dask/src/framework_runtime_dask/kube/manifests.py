@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dask.utils import parse_bytes, parse_timedelta
 
 from framework.errors import UsageError
+from framework.pods import parts
+from framework.pods.patching import patched
 from framework_runtime_dask.kube import names, pods
 from framework_runtime_dask.scale import cluster_name, workers
 
@@ -61,15 +63,15 @@ def manifests(function: Function, options: DaskOptions, namespace: str) -> list[
         "worker": {"replicas": least, "spec": _worker(function, options, name, namespace)},
     }
     metadata = {"name": name, "labels": names.labels(function), **({"namespace": namespace} if namespace else {})}
-    bounds = [least, most] if most > least else None
-    applied = json.dumps({"spec": spec, "scale": bounds}, sort_keys=True, separators=(",", ":"))
-    notes = {names.CLUSTER: cluster, names.APPLIED: applied}
     api = f"{names.GROUP}/v1"
-    found = [{"apiVersion": api, "kind": "DaskCluster", "metadata": {**metadata, "annotations": notes}, "spec": spec}]
-    if bounds:
-        follows = {"cluster": name, "minimum": least, "maximum": most}
-        found.append({"apiVersion": api, "kind": "DaskAutoscaler", "metadata": metadata, "spec": follows})
-    return found
+    made = patched({"apiVersion": api, "kind": "DaskCluster", "metadata": metadata, "spec": spec}, options.patch)
+    applied = json.dumps({"spec": made["spec"]}, sort_keys=True, separators=(",", ":"))
+    notes = {**made["metadata"].get("annotations", {}), names.CLUSTER: cluster, names.APPLIED: applied}
+    made = {**made, "metadata": {**made["metadata"], "annotations": notes}}
+    if most <= least:
+        return [made]
+    follows = {"cluster": name, "minimum": least, "maximum": most}
+    return [made, {"apiVersion": api, "kind": "DaskAutoscaler", "metadata": metadata, "spec": follows}]
 
 
 def name_of(cluster: Json) -> str:
@@ -115,17 +117,17 @@ def _scheduler(function: Function, options: DaskOptions) -> Json:
         "name": "scheduler",
         "image": image_of(function, options),
         "args": [*words, "--port", str(names.SCHEDULER_PORT), "--dashboard-address", f":{names.DASHBOARD_PORT}"],
-        "env": _variables(variables),
+        "env": parts.variables(dict(sorted(variables.items()))),
         "ports": [
             {"name": "tcp-comm", "containerPort": names.SCHEDULER_PORT, "protocol": "TCP"},
             {"name": "http-dashboard", "containerPort": names.DASHBOARD_PORT, "protocol": "TCP"},
         ],
         "readinessProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 30},
         "livenessProbe": {**probe, "initialDelaySeconds": 15, "periodSeconds": 20, "timeoutSeconds": 30},
-        "resources": pods.resources(options.scheduler.requests, options.scheduler.limits),
+        "resources": parts.resources(options.scheduler.requests, options.scheduler.limits),
         "volumeMounts": secure.get("mounts", []),
     }
-    return _with_volumes(pods.pod(function, container, mounts=False), secure)
+    return _with_volumes(pods.scheduler(function, options, container), secure)
 
 
 def _worker(function: Function, options: DaskOptions, name: str, namespace: str) -> Json:
@@ -146,11 +148,11 @@ def _worker(function: Function, options: DaskOptions, name: str, namespace: str)
         "name": "worker",
         "image": image_of(function, options),
         "args": [*words, *secure.get("args", [])],
-        "env": _variables(variables),
-        "resources": pods.resources(needs.requests, limits),
+        "env": parts.variables(dict(sorted(variables.items()))),
+        "resources": parts.resources(needs.requests, limits),
         "volumeMounts": secure.get("mounts", []),
     }
-    return _with_volumes(pods.pod(function, container, mounts=True), secure)
+    return _with_volumes(pods.worker(function, options, container), secure)
 
 
 def address(name: str, namespace: str, *, secure: bool) -> str:
@@ -168,11 +170,6 @@ def _service(name: str, options: DaskOptions) -> Json:
             {"name": "http-dashboard", "protocol": "TCP", "port": names.DASHBOARD_PORT, "targetPort": "http-dashboard"},
         ],
     }
-
-
-def _variables(found: dict[str, str]) -> list[dict[str, str]]:
-    # Kubernetes would expand what looks like one of its own references.
-    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in sorted(found.items())]
 
 
 def _tls(options: DaskOptions) -> dict[str, Any]:

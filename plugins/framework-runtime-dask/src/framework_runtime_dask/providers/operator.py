@@ -48,12 +48,12 @@ class OperatorProvider(Provider):
         """Check what can be checked offline.
 
         Raises:
-            UsageError: The scale, the memory, the image, the placement, a volume or a certificate does not fit.
+            UsageError: The scale, the memory, the image, the placement, a volume, a secret or a certificate is wrong.
         """
         workers(function, unless=1)
         check_memory(options.memory)
         manifests.image_of(function, options)
-        pods.check(function)
+        pods.check(function, options)
         security.check(options.security, "operator")
 
     def render(self, function: Function, options: DaskOptions) -> Any:

@@ -1,4 +1,4 @@
-"""The last resort: a patch over the Job, as `kubectl patch` takes them."""
+"""The last resort: a patch over a manifest, as `kubectl patch` takes them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def patched(manifest: dict[str, Any], patch: Any) -> dict[str, Any]:
 
     Args:
         manifest: It is not changed.
-        patch: A mapping (a strategic merge patch: null deletes, ``$patch: delete`` and ``replace`` are known) or a list
-            (a JSON patch, RFC 6902: add, remove, replace, test); None changes nothing.
+        patch: ``spec.options.patch``: a mapping (a strategic merge patch: null deletes, ``$patch: delete`` and
+            ``replace`` are known) or a list (a JSON patch, RFC 6902: add, remove, replace, test); None changes
+            nothing.
 
     Raises:
         UsageError: It is neither, or does not fit.

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework.models.function import Placement
-from framework_runtime_job.placement import scheduling, security
-from framework_runtime_job.settings import JobSettings
+from framework.pods.parts import security
+from framework.pods.placement import SpotNodes, scheduling
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -41,9 +41,9 @@ placements = st.builds(
     preemption=st.sampled_from([None, "none", "allow", "constrain", "prevent"]),
 )
 clusters = st.builds(
-    JobSettings,
-    spot_labels=st.dictionaries(names, st.sampled_from(["a", "true"]), max_size=2),
-    spot_tolerations=tolerations,
+    SpotNodes,
+    labels=st.dictionaries(names, st.sampled_from(["a", "true"]), max_size=2),
+    tolerations=tolerations,
 )
 nodes = st.dictionaries(names, st.sampled_from(["a", "b", "true"]))
 
@@ -83,9 +83,9 @@ def test_all_that_was_written_is_there(placement, cluster):
 @unhurried
 @given(placements, clusters, nodes)
 def test_a_node_is_allowed_when_it_was_and_the_mode_agrees(placement, cluster, node):
-    is_spot = any(node.get(name) == value for name, value in cluster.spot_labels.items())
+    is_spot = any(node.get(name) == value for name, value in cluster.labels.items())
     expected = _allowed(placement.affinity, node)
-    if placement.preemption == "constrain" and cluster.spot_labels:
+    if placement.preemption == "constrain" and cluster.labels:
         expected = expected and is_spot
     elif placement.preemption == "prevent":
         expected = expected and not is_spot
@@ -98,7 +98,7 @@ def test_tolerations_of_spot_nodes_are_added_once(placement, cluster):
     found = scheduling(placement, cluster).get("tolerations", [])
     added = found[len(placement.tolerations) :]
     if placement.preemption in ("allow", "constrain"):
-        assert all(each in found for each in cluster.spot_tolerations)
+        assert all(each in found for each in cluster.tolerations)
     else:
         assert added == []
     assert all(each not in placement.tolerations for each in added)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework.errors import UsageError
-from framework_runtime_job.patching import patched
+from framework.pods.patching import patched
 
 JOB = {"spec": {"containers": [{"name": "run", "image": "a", "env": [{"name": "A", "value": "1"}]}], "x": {"y": 1}}}
 

@@ -6,41 +6,50 @@ a contradiction (spot nodes prevented, and a selector that names them) leaves a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
+from attrs import Factory, define
+
 from framework.errors import UsageError
 from framework.models.function import Placement
-from framework_runtime_job.settings import JobSettings
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-# Fields that only a container's security context has: the API reference of Kubernetes, SecurityContext v1.
-_CONTAINERS_OWN: Final = frozenset(
-    {"allowPrivilegeEscalation", "capabilities", "privileged", "procMount", "readOnlyRootFilesystem"}
-)
 
 
-def scheduling(placement: Placement, settings: JobSettings) -> dict[str, Any]:
+@define(frozen=True)
+class SpotNodes:
+    """How the nodes of a cluster are told that may be taken away.
+
+    Args:
+        labels: A node with any of them is one.
+        tolerations: What such nodes ask to be tolerated.
+    """
+
+    labels: Mapping[str, str] = Factory(dict)
+    tolerations: Sequence[dict[str, Any]] = ()
+
+
+def scheduling(placement: Placement, spot: SpotNodes) -> dict[str, Any]:
     """The fields of a pod's spec that say where it may be put.
 
-    The rule of ``preemption``, where a node is a spot node if it has any of the settings' ``spot_labels``:
+    The rule of ``preemption``:
 
     - ``none`` (or nothing): nothing is added.
-    - ``allow``: the settings' ``spot_tolerations`` are added, so that spot nodes are possible.
+    - ``allow``: the tolerations of spot nodes are added, so that spot nodes are possible.
     - ``constrain``: as ``allow``, and every alternative of the node affinity asks for a spot node as well.
     - ``prevent``: every alternative of the node affinity asks for a node that is no spot node.
     """
     affinity = deepcopy(placement.affinity)
     tolerations = deepcopy(placement.tolerations)
     if placement.preemption in ("allow", "constrain"):
-        tolerations += [deepcopy(each) for each in settings.spot_tolerations if each not in tolerations]
+        tolerations += [deepcopy(each) for each in spot.tolerations if each not in tolerations]
     if placement.preemption == "constrain":
-        wanted = [[_expression(name, "In", value)] for name, value in sorted(settings.spot_labels.items())]
+        wanted = [[_expression(name, "In", value)] for name, value in sorted(spot.labels.items())]
         _require(affinity, wanted)
     elif placement.preemption == "prevent":
-        _require(
-            affinity, [[_expression(name, "NotIn", value) for name, value in sorted(settings.spot_labels.items())]]
-        )
+        _require(affinity, [[_expression(name, "NotIn", value) for name, value in sorted(spot.labels.items())]])
     found = {
         "nodeSelector": {"kubernetes.io/os": "linux", **placement.node_selector},
         "affinity": affinity,
@@ -52,26 +61,24 @@ def scheduling(placement: Placement, settings: JobSettings) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def check_preemption(placement: Placement, settings: JobSettings) -> None:
+def check_preemption(placement: Placement, spot: SpotNodes, kind: str) -> None:
     """Refuse a wish about spot nodes where nobody has said which they are: it would be kept by chance only.
+
+    Args:
+        placement: The Function's.
+        spot: What ``spot_labels`` and ``spot_tolerations`` of the kind's settings say.
+        kind: The kind, whose table of ``config.toml`` has them.
 
     Raises:
         UsageError: The settings lack what the mode needs.
     """
-    needs = {"allow": "spot_tolerations", "constrain": "spot_labels", "prevent": "spot_labels"}
+    needs = {"allow": "tolerations", "constrain": "labels", "prevent": "labels"}
     name = needs.get(placement.preemption or "", "")
-    if name and not getattr(settings, name):
+    if name and not getattr(spot, name):
         raise UsageError(
-            f"spec.placement.preemption is {placement.preemption!r}, and {name} of this cluster are not set",
-            advice=f"Say in [runtime.job] of config.toml how spot nodes are told: {name} = …",
+            f"spec.placement.preemption is {placement.preemption!r}, and spot_{name} of this cluster are not set",
+            advice=f"Say in [runtime.{kind}] of config.toml how spot nodes are told: spot_{name} = …",
         )
-
-
-def security(placement: Placement) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The security contexts of the pod and of its container: each field where it belongs."""
-    context = placement.security_context
-    pods = {name: value for name, value in context.items() if name not in _CONTAINERS_OWN}
-    return pods, {name: value for name, value in context.items() if name in _CONTAINERS_OWN}
 
 
 def _expression(name: str, operator: str, value: str) -> dict[str, Any]:
