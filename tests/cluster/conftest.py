@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,14 +106,37 @@ def pod_of(kubectl):
 
 
 @pytest.fixture
-def fault():
-    """The test bed's command for faults."""
+def second(start):
+    """Starts what waits on a node that nothing else is on, and gives it with the node's name."""
+    node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
+    if not node:
+        pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
+
+    def there(spec):
+        spec.placement.node_selector["kubernetes.io/hostname"] = node
+        spec.placement.tolerations.append({"key": "framework/tests", "operator": "Exists"})
+
+    live = start("import time\ndef main():\n print('ready')\n time.sleep(600)", there)
+    live._deadline = time.monotonic() + 250
+    live.printed("ready")
+    return live, node
+
+
+@pytest.fixture
+def testbed():
+    """Calls the test bed's command."""
     program = Path(os.environ.get("TESTBED") or Path(__file__).parents[2].parent / "shared/testbed/testbed")
     if not program.exists():
         pytest.skip("the test bed is not beside the project: set TESTBED to its command")
 
     def call(*words):
-        ended = subprocess.run([program, "fault", *words], capture_output=True, text=True, timeout=100, check=False)
+        ended = subprocess.run([program, *words], capture_output=True, text=True, timeout=100, check=False)
         assert ended.returncode == 0, ended.stderr
 
     return call
+
+
+@pytest.fixture
+def fault(testbed):
+    """The test bed's command for faults."""
+    return partial(testbed, "fault")

@@ -117,23 +117,6 @@ def test_sixty_megabytes_of_log_detached(start):
     assert len(log) + dropped["bytes"] == 60 * 1_000_003
 
 
-@pytest.fixture
-def second(start):
-    """Starts what waits on a node that nothing else is on, and gives it with the node's name."""
-    node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
-    if not node:
-        pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
-
-    def there(spec):
-        spec.placement.node_selector["kubernetes.io/hostname"] = node
-        spec.placement.tolerations.append({"key": "framework/tests", "operator": "Exists"})
-
-    live = start("import time\ndef main():\n print('ready')\n time.sleep(600)", there)
-    live._deadline = time.monotonic() + 250
-    live.printed("ready")
-    return live, node
-
-
 @pytest.mark.xdist_group("second-node")
 @pytest.mark.timeout(300)
 def test_a_node_that_is_lost(second, fault):

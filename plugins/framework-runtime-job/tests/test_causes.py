@@ -41,6 +41,23 @@ def test_who_took_the_pod_away(pod, node, cause):
     assert end["advice"]
 
 
+def test_a_node_that_is_short_of_memory_says_so_in_its_own_words():
+    """The status of a pod as a kubelet of Kubernetes 1.36 leaves it; the container's own end is not the cause."""
+    said = "The node was low on resource: memory. Threshold quantity: 25072016543, available: 15208912Ki. "
+    gone = {"reason": "ContainerStatusUnknown", "exitCode": 137, "message": "The container could not be located"}
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": said}
+    status = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": said,
+        "conditions": [condition],
+        "containerStatuses": [{"name": "run", "state": {"terminated": gone}}],
+    }
+    end = causes.disruption({"spec": {"nodeName": "node7"}, "status": status}, READY)
+    assert (end["cause"], end["message"]) == ("Evicted", said.strip())
+    assert "requests" in end["advice"]
+
+
 def test_a_pod_that_nobody_took_away_says_nothing():
     assert causes.disruption({"status": {"phase": "Running"}}, READY) is None
 
