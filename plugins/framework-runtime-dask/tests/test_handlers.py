@@ -62,29 +62,70 @@ class TestHandler(RuntimeCase):
             assert ran.log("stderr").count(b"| grumble") == 4
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(("on_interrupt", "is_restarted"), [("raise", False), ("pass", True)])
-    def test_tasks_of_a_handler_that_is_asked_to_end_do_not_run_on(
-        self, start, runtime, tmp_path, on_interrupt, is_restarted
-    ):
+    @pytest.mark.parametrize(
+        ("end", "cause"),
+        [("result()", "Aborted"), ("result()", "Timeout"), ("result(timeout=2)", "UserError"), ("cancel()", None)],
+    )
+    def test_a_task_that_nobody_wants_any_more_does_not_run_on(self, start, runtime, tmp_path, end, cause):
+        beat = tmp_path / "beat"
+        over = {"timeouts": {"run": 10, "grace": 0.5}} if cause == "Timeout" else {}
+        live = start(BEATS.format(deaf="raise", end=end), params={"beat": str(beat)}, **over)
+        pid = until(lambda: beat.exists() and beat.read_text())
+        if cause == "Aborted":
+            runtime.cancel(live.handle, 1.0)
+        assert live.finish().cause == cause
+        until(lambda: is_still(beat))
+        assert int(pid) in {it["pid"] for it in runtime.workers(live.handle).values()}
+
+    @pytest.mark.slow
+    def test_one_that_is_deaf_ends_with_its_worker(self, start, runtime, tmp_path):
+        beat = tmp_path / "beat"
+        live = start(BEATS.format(deaf="pass", end="result(timeout=1)"), params={"beat": str(beat)})
+        pid = int(until(lambda: beat.exists() and beat.read_text()))
+        assert live.finish().cause == "UserError"
+        handle = live.handle
+        runtime.cleanup(handle)  # what a worker keeps of a run is not lost for that
+        until(lambda: is_still(beat))
+        pids = until(lambda: len(found := runtime.workers(handle)) == 2 and {it["pid"] for it in found.values()})
+        assert pid not in pids
+
+    def test_one_that_is_to_run_on_does(self, run, tmp_path):
         beat = tmp_path / "beat"
         code = (
-            "import os, pathlib, time, framework as fw\n"
-            "def work(beat):\n"
-            " while True:\n"
-            "  try:\n"
-            "   pathlib.Path(beat).write_text(str(os.getpid())); time.sleep(0.02)\n"
-            f"  except BaseException: {on_interrupt}\n"
-            "def main(context: fw.Context, beat): context.dask_client.submit(work, beat).result()"
+            "import pathlib, time, framework as fw\nfrom distributed import fire_and_forget\n"
+            "def work(beat):\n time.sleep(2)\n pathlib.Path(beat).write_text('done')\n"
+            "def main(context: fw.Context, beat):\n fire_and_forget(context.dask_client.submit(work, beat))"
         )
-        live = start(code, params={"beat": str(beat)})
-        until(lambda: beat.exists() and beat.read_text())
-        pid = int(beat.read_text())
-        runtime.cancel(live.handle, 1.0)
-        assert live.finish().cause == "Aborted"
-        runtime.cleanup(live.handle)
-        until(lambda: beat.unlink(missing_ok=True) or time.sleep(0.3) or not beat.exists())
-        pids = until(lambda: len(found := runtime.workers(live.handle)) == 2 and {it["pid"] for it in found.values()})
-        assert (pid not in pids) == is_restarted
+        assert run(code, params={"beat": str(beat)}).state == "completed"
+        assert not beat.exists()
+        assert until(lambda: beat.exists() and beat.read_text()) == "done"
+
+
+BEATS = """
+import os, pathlib, time
+import framework as fw
+
+def work(beat):
+    while True:
+        try:
+            pathlib.Path(beat).write_text(str(os.getpid()))
+            time.sleep(0.02)
+        except BaseException:
+            {deaf}
+
+def main(context: fw.Context, beat: str):
+    future = context.dask_client.submit(work, beat)
+    while not pathlib.Path(beat).exists():
+        time.sleep(0.02)
+    future.{end}
+"""
+
+
+def is_still(beat):
+    """Whether nobody writes a file any more."""
+    beat.unlink(missing_ok=True)
+    time.sleep(0.3)
+    return not beat.exists()
 
 
 def until(holds):

@@ -66,6 +66,34 @@ def test_the_handler_is_here_and_its_tasks_are_there(session, shared_home, tmp_p
     assert session.database.active_runs() == []
 
 
+BEATS = """
+import pathlib, time
+import framework as fw
+
+def work(beat):
+    while True:
+        pathlib.Path(beat).write_text("on")
+        time.sleep(0.02)
+
+def main(context: fw.Context, n: int, sees: str):
+    context.dask_client.submit(work, sees + ".beat").result(timeout=3)
+"""
+
+
+@pytest.mark.slow
+def test_what_it_has_submitted_ends_with_it(session, tmp_path):
+    asked = request(tmp_path)
+    (tmp_path / "job.py").write_text(BEATS)
+    run = execute(session, plan(session, asked))
+    assert run["status"]["cause"] == "UserError", run["status"]
+    beat, deadline = tmp_path / "job.py.beat", time.monotonic() + 60
+    assert beat.exists()
+    while beat.exists():
+        assert time.monotonic() < deadline
+        beat.unlink()
+        time.sleep(0.3)
+
+
 def test_its_client_may_go_and_it_is_asked_to_end_as_any_run(session, tmp_path):
     asked = request(tmp_path)
     asked.params["pause"] = 60

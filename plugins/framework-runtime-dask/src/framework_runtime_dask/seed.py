@@ -21,7 +21,7 @@ from distributed import WorkerPlugin
 from framework_runtime_dask.memory import Watch
 from framework_runtime_dask.reports import Report, ending
 from framework_runtime_dask.runners import Reporter, Slot
-from framework_runtime_dask.stopping import Stopper
+from framework_runtime_dask.stopping import stopper_of
 from framework_runtime_dask.taps import Outlet
 
 _IDLE = 60.0  # seconds that a process waits for another item of its map
@@ -55,6 +55,7 @@ class Bundle(WorkerPlugin):
         self.aborted: dict[str, float] = {}  # topics of which nothing more is to begin, and the grace of what has
         self.outlet = Outlet(worker)
         self.outlet.open()
+        self.stopper = stopper_of(worker)
         self.watch = Watch(worker, self.supervisors)
         self.watch.open()
 
@@ -67,10 +68,12 @@ class Bundle(WorkerPlugin):
             self.close(topic)
         self.outlet.close()
 
-    def transition(self, key: Any, start: str, finish: str, **_facts: Any) -> None:  # noqa: ARG002  the interface's
+    def transition(self, key: Any, start: str, finish: str, **_facts: Any) -> None:
         """Called when a task of the worker's changes its state."""
         if start == "executing" and self.outlet.waiting:
             self.outlet.flush(str(key))
+        if start in ("executing", "long-running") and finish == "released":
+            self.stopper.notice(key)
 
     def supervisors(self) -> dict[int, Reporter | Slot]:
         """What starts and ends runs here, those that wait for another item included, by pid."""
@@ -251,11 +254,7 @@ def close_map(bundle: str, topic: str, dask_worker: Any = None) -> None:
 
 
 def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_worker: Any = None) -> int:
-    """Ask runs that are on this worker to end, and begin no more of their topic; how many there were.
-
-    What their handlers have submitted is ended on whichever worker it runs.
-    """
-    Stopper(dask_worker, uids, grace).open()
+    """Ask runs that are on this worker to end, and begin no more of their topic; how many there were."""
     plugin = dask_worker.plugins.get(bundle)
     if plugin is None:
         return 0
