@@ -18,7 +18,8 @@
     │   └── CapabilityMissing    this kind cannot do that
     └── PluginError              a plugin that cannot be used                        exit code 1
 
-Each carries ``advice``, one line that says how to mend it, and the exit code of its class.
+Each carries ``advice``, one line that says how to mend it, and the exit code of its class. What is no error is a
+`FrameworkWarning`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class FrameworkError(Exception):
         super().__init__(message)
         self.message = message
         self.advice = advice
+
+
+class FrameworkWarning(UserWarning):
+    """What goes on, and may not be what was wanted; the command line shows its text alone."""
 
 
 class UsageError(FrameworkError):

@@ -18,12 +18,11 @@ from framework.engine.execute import execute
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
-from framework.errors import BackendError, UsageError
+from framework.errors import UsageError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, RuntimeCase, submission
 from framework_runtime_dask import driver
-from framework_runtime_dask.clients import check_versions
 from framework_runtime_dask.provider import Place
 from framework_runtime_dask.providers.local import LocalProvider
 from framework_runtime_dask.runtime import DaskRuntime
@@ -88,26 +87,6 @@ class TestShared(RuntimeCase):
         ran = run(code)
         assert (ran.state, ran.cause) == ("failed", "UserError"), ran
         assert ran.status["message"] == "TypeError: Could not serialize object of type lock"
-
-
-@pytest.mark.parametrize(
-    ("facts", "name"),
-    [
-        ({"scheduler": "3.7.4", "workers": {}}, "the scheduler"),
-        ({"scheduler": "", "workers": {"tcp://w:1": "3.7.4"}}, "the worker tcp://w:1"),
-    ],
-)
-def test_another_python_is_refused_before_the_run(facts, name):
-    def about(version):
-        return {"host": {"python": version or ".".join(map(str, sys.version_info[:3]))}}
-
-    class Asked:
-        def get_versions(self, *, check):
-            workers = {address: about(version) for address, version in facts["workers"].items()}
-            return {"scheduler": about(facts["scheduler"]), "workers": workers}
-
-    with pytest.raises(BackendError, match=rf"{name} of tcp://h:1 runs Python 3\.7, and this process"):
-        check_versions(Asked(), PLACE)
 
 
 @pytest.mark.parametrize("name", ["idle_timeout", "death_timeout", "no_workers_timeout", "adaptive.interval"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from framework.errors import FrameworkError
+from framework.errors import FrameworkError, FrameworkWarning
 from framework.models.causes import ENDED
 from framework_run.numbers import decode
 
@@ -174,7 +174,7 @@ class TrackedRun:
     ) -> TrackedRun:
         """Run it again: its code, packages, parameters and inputs, as a run of its own.
 
-        What is not as it was is warned of, a `UserWarning` each.
+        What is not as it was is warned of, a `framework.errors.FrameworkWarning` each.
 
         Args:
             kind: The kind of runtime; its own unless told.
@@ -193,7 +193,7 @@ class TrackedRun:
 
         again = prepare(self._session, self._document, kind=kind, inputs=inputs, here=here)
         for text in again.notes:
-            warnings.warn(f"not as it was: {text}", stacklevel=2)
+            warnings.warn(f"not as it was: {text}", FrameworkWarning, stacklevel=2)
         run = TrackedRun(self._session, execute_again(self._session, again, watch=watch))
         return run.check() if check and watch else run
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -75,6 +76,19 @@ def execute(arguments: Sequence[str]) -> int:
     return 0
 
 
+_show = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    """Of a warning of ours say the text alone: where it stands in our code is nobody's business."""
+    from framework.errors import FrameworkWarning
+
+    if issubclass(category, FrameworkWarning):
+        click.echo(click.style("Warning: ", fg="yellow", bold=True) + str(message), err=True)
+    else:
+        _show(message, category, *rest, **more)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, and exit.
 
@@ -84,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
+    warnings.showwarning = _show_warning
     if _COMPLETE in os.environ:
         root.main(prog_name="framework", complete_var=_COMPLETE)
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments))

@@ -94,9 +94,13 @@ class SqliteEngine(Engine):
         if self._network and str(self.path) not in _warned:
             import warnings
 
+            from framework.errors import FrameworkWarning
+
             _warned.add(str(self.path))
             message = f"{self.path} is on a network file system ({self._network}): writers wait for each other longer"
-            warnings.warn(f"{message}; set FRAMEWORK_DB to a local file or to PostgreSQL", stacklevel=2)
+            warnings.warn(
+                f"{message}; set FRAMEWORK_DB to a local file or to PostgreSQL", FrameworkWarning, stacklevel=2
+            )
         deadline = time.monotonic() + BUSY
         while connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -121,25 +120,6 @@ def _chain(error: BaseException | None) -> str:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
-
-
-def check_versions(client: Any, place: Place) -> None:
-    """Refuse workers that cannot take what this process sends.
-
-    Raises:
-        BackendError: A worker, or the scheduler, has another Python than this process.
-    """
-    here = sys.version_info[:2]
-    found = client.get_versions(check=False)
-    nodes = {"the scheduler": found["scheduler"], **{f"the worker {name}": it for name, it in found["workers"].items()}}
-    for name, facts in nodes.items():
-        version = str(((facts or {}).get("host") or {}).get("python", ""))
-        if version and tuple(map(int, version.split(".")[:2])) != here:
-            raise BackendError(
-                f"{name} of {place.address} runs Python {'.'.join(version.split('.')[:2])}, and this process "
-                f"{here[0]}.{here[1]}",
-                advice="Use a Python of the same version here, or another image there.",
-            )
 
 
 def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:

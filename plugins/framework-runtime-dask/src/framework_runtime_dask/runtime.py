@@ -32,7 +32,6 @@ from framework_runtime_dask.clients import (
     Clients,
     UnreachableError,
     about_workers,
-    check_versions,
     forget_topic,
     has_room,
     keep,
@@ -45,6 +44,7 @@ from framework_runtime_dask.provider import NotStartedError, Place, Provider
 from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
 from framework_runtime_dask.scale import check_times, seconds
+from framework_runtime_dask.versions import check_versions
 
 if TYPE_CHECKING:
     from framework_runtime_dask.deaths import Deaths
