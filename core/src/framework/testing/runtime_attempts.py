@@ -6,9 +6,13 @@ import time
 from pathlib import Path
 from typing import Final
 
+from framework.databases import RunQuery
 from framework.engine.aborting import abort
 from framework.engine.collect import collect
 from framework.engine.execute import execute
+from framework.engine.map_plan import plan_map
+from framework.engine.mapping import execute_map
+from framework.engine.request import RunRequest
 from framework.engine.session import Session
 from framework.testing.running import PATIENCE
 from framework.testing.runtime_engine import EngineSuite
@@ -22,6 +26,15 @@ def main():
     if attempt == 1:
         raise ValueError('once')
     return attempt
+"""
+
+_SECOND_FAILS_ONCE: Final = """
+import framework as fw
+def main(n):
+    again = fw.context().attempt > 1
+    if n == 1 and not again:
+        raise ValueError('once')
+    return [n, again]
 """
 
 _HUNGRY: Final = """
@@ -47,6 +60,20 @@ class AttemptsSuite(EngineSuite):
         for attempt in (1, 2):
             chunks = [chunk for chunk in session.database.log(uid, attempt=attempt) if chunk.stream == "stdout"]
             assert b"".join(chunk.data for chunk in chunks) == f"attempt {attempt}\n".encode()
+        assert list(session.runtime(self.kind).uncollected()) == []
+
+    def test_an_item_of_a_map_that_failed_is_repeated_and_no_other(self, session: Session, tmp_path: Path) -> None:
+        """Whether the kind maps by itself or its items are started one by one."""
+        path = tmp_path / "job.py"
+        path.write_text(_SECOND_FAILS_ONCE, encoding="utf-8")
+        retry = {"attempts": 2, "on": ["UserError"], "backoff": 0}
+        request = RunRequest(target=str(path), handler="main", kind=self.kind, retry=retry)
+        run = execute_map(session, plan_map(session, request, [{"n": n} for n in range(3)]))
+        assert run["status"]["results"] == {"completed": 3, "failed": 0}, run["status"]
+        items = session.database.runs(RunQuery(parent=run["metadata"]["uid"], limit=None))
+        items = sorted(items, key=lambda item: item["spec"]["iteration"])
+        assert [item["status"]["results"] for item in items] == [{"return": [n, n == 1]} for n in range(3)]
+        assert [len(item["status"]["attempts"]) for item in items] == [1, 2, 1]
         assert list(session.runtime(self.kind).uncollected()) == []
 
     def test_a_detached_run_is_repeated_by_whoever_looks(self, session: Session, tmp_path: Path) -> None:
