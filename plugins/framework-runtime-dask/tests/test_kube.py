@@ -16,7 +16,7 @@ from framework.models.function import Scale
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
 from framework_runtime_dask.clients import is_news
-from framework_runtime_dask.kube import making
+from framework_runtime_dask.kube import making, site
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place
 from framework_runtime_dask.providers import operator
@@ -25,6 +25,7 @@ from framework_runtime_dask.runtime import DaskRuntime
 
 CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskclusters"
 SCALERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskautoscalers"
+GROUPS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskworkergroups"
 PODS = "/api/v1/namespaces/here/pods"
 OPTIONS = DaskOptions(provider="operator", image="with/dask:1")
 FUNCTION = Function(kind="dask", metadata=FunctionMetadata(name="job"))
@@ -131,7 +132,8 @@ def test_what_is_forbidden_is_said_as_the_api_says_it(api, tmp_path):
     api.answers["POST", reviews] = (201, review)
     known, permitted = OperatorProvider(tmp_path).findings(OPTIONS)
     assert known.ok
-    assert permitted.message == "may not: create daskclusters"
+    verbs = ("create", "get", "list", "patch", "delete")
+    assert permitted.message == f"may not: {', '.join(f'{verb} daskclusters' for verb in verbs)}"
 
 
 def test_an_api_that_does_not_answer_proves_nothing(tmp_path, api):
@@ -206,40 +208,91 @@ def test_a_cluster_that_somebody_else_has_made_is_left_when_it_fails(api, tmp_pa
     assert api.asks("DELETE") == []
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "done"),
-    [
-        ((1, 1), (2, 2), [("PATCH", CLUSTERS, {"spec": {"worker": {"replicas": 2}}})]),
-        ((1, 1), (1, 4), [("POST", SCALERS, {"cluster": "default-job", "minimum": 1, "maximum": 4})]),
-        ((1, 4), (2, 8), [("PATCH", SCALERS, {"cluster": "default-job", "minimum": 2, "maximum": 8})]),
-        ((1, 4), (1, 4), []),
-        ((1, 4), (3, 3), [("DELETE", SCALERS, None), ("PATCH", CLUSTERS, {"spec": {"worker": {"replicas": 3}}})]),
-    ],
-)
-def test_of_how_many_workers_the_last_wish_holds(api, tmp_path, before, now, done):
-    def of(least, most):
-        scale = Scale(min_replicas=least, max_replicas=most)
-        return attrs.evolve(FUNCTION, spec=attrs.evolve(FUNCTION.spec, scale=scale))
+def _scaled(least, most):
+    scale = Scale(min_replicas=least, max_replicas=most) if least is not None else Scale()
+    return attrs.evolve(FUNCTION, spec=attrs.evolve(FUNCTION.spec, scale=scale))
 
-    cluster, *scaler = OperatorProvider(tmp_path).render(of(*before), OPTIONS)
-    ready = pod(conditions=[{"type": "Ready", "status": "True"}])
+
+def _range(least, most):
+    return {"cluster": "default-job", "minimum": least, "maximum": most}
+
+
+def _number(count):
+    return {"worker": {"replicas": count}}
+
+
+def _living(api, tmp_path, least, most, many):
+    """A cluster that is there, made for a range of workers, and has so many."""
+    cluster, *scaler = OperatorProvider(tmp_path).render(_scaled(least, most), OPTIONS)
     api.answers |= {
         ("POST", CLUSTERS): (409, {"message": "exists"}),
         ("GET", f"{CLUSTERS}/default-job"): (200, created(cluster)),
-        ("PATCH", f"{CLUSTERS}/default-job"): (200, created(cluster)),
-        ("GET", PODS): (200, {"items": [ready]}),
+        ("GET", f"{GROUPS}/default-job-default"): (200, {"metadata": MADE, "spec": _number(many)}),
+        ("GET", PODS): (200, {"items": [pod(conditions=[{"type": "Ready", "status": "True"}])]}),
         ("POST", SCALERS): (201, {}),
         **{("GET", f"{SCALERS}/default-job"): (200, each) for each in scaler},
-        ("PATCH", f"{SCALERS}/default-job"): (200, {}),
+        **{("PATCH", path): (200, {}) for path in (f"{CLUSTERS}/default-job", f"{SCALERS}/default-job")},
+        ("PATCH", f"{GROUPS}/default-job-default"): (200, {}),
         ("DELETE", f"{SCALERS}/default-job"): (200, {}),
     }
-    OperatorProvider(tmp_path).ensure(of(*now), OPTIONS)
-    asked = [
-        (method, path.removesuffix("/default-job"), body if path.startswith(CLUSTERS) else (body or {}).get("spec"))
-        for method, path, body in api.asked
-        if method != "GET" and (method, path) != ("POST", CLUSTERS)
-    ]
-    assert [(m, p, b.get("spec", b) if p == SCALERS and b else b) for m, p, b in asked] == done
+
+
+def _changes(api):
+    """What was changed, of which object, to what spec."""
+    named = {CLUSTERS: "cluster", SCALERS: "autoscaler", GROUPS: "workergroup"}
+    changes = [(method, path.partition("/default-job")[0], body) for method, path, body in api.asked if method != "GET"]
+    return [(how, named[path], body.get("spec")) for how, path, body in changes if (how, path) != ("POST", CLUSTERS)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "done"),
+    [
+        ((1, 1, 1), (2, 2), [("PATCH", "cluster", _number(2)), ("PATCH", "workergroup", _number(2))]),
+        ((2, 2, 2), (2, 2), []),
+        ((1, 1, 1), (1, 4), [("POST", "autoscaler", _range(1, 4))]),
+        ((1, 4, 3), (2, 8), [("PATCH", "autoscaler", _range(2, 8))]),
+        ((1, 4, 3), (1, 4), []),
+        # The cluster's own number is still that with which it began.
+        ((1, 4, 3), (1, 1), [("DELETE", "autoscaler", None), ("PATCH", "workergroup", _number(1))]),
+        # It takes a cluster as it is.
+        ((1, 4, 3), (None, None), []),
+        ((2, 2, 2), (None, None), []),
+    ],
+)
+def test_of_how_many_workers_the_last_wish_holds(api, tmp_path, before, now, done):
+    _living(api, tmp_path, *before)
+    OperatorProvider(tmp_path).ensure(_scaled(*now), OPTIONS)
+    assert _changes(api) == done
+
+
+def test_an_autoscaler_that_is_being_deleted_is_waited_for(api, tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "LOOK", 0.01)
+    _living(api, tmp_path, 1, 4, 3)
+    going = {"metadata": {**MADE, "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": _range(1, 4)}
+    looks = []
+
+    def deleted(body):
+        looks.append(body)
+        if len(looks) == 3:
+            del api.answers["GET", f"{SCALERS}/default-job"]
+        return going
+
+    api.answers["GET", f"{SCALERS}/default-job"] = (200, deleted)
+    OperatorProvider(tmp_path).ensure(_scaled(1, 4), OPTIONS)
+    assert _changes(api) == [("POST", "autoscaler", _range(1, 4))]
+    monkeypatch.setattr(site, "ANSWER", 0.0)
+    api.answers["GET", f"{SCALERS}/default-job"] = (200, going)
+    with pytest.raises(BackendError, match="the autoscaler of the DaskCluster here/default-job is being deleted"):
+        OperatorProvider(tmp_path).ensure(_scaled(1, 4), OPTIONS)
+
+
+def test_an_autoscaler_that_another_client_has_just_made_is_set(api, tmp_path):
+    """Both have come at once: the cluster, which one of them has made, is not taken from the other."""
+    _living(api, tmp_path, 1, 1, 1)
+    api.answers |= {("POST", CLUSTERS): (201, created), ("POST", SCALERS): (409, {"message": "exists"})}
+    OperatorProvider(tmp_path).ensure(_scaled(1, 4), OPTIONS)
+    assert _changes(api) == [(method, "autoscaler", _range(1, 4)) for method in ("POST", "PATCH")]
+    assert api.asks("DELETE") == []
 
 
 def test_a_run_whose_cluster_does_not_come_up_ends_with_the_cause(api, tmp_path):

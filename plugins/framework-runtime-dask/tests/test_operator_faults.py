@@ -140,17 +140,33 @@ def test_more_workers_are_asked_for_by_the_next_run(person):
     until(lambda: len(person.call("dask", "cluster", "show", "faults", "--json")["workers"]) == 2)
 
 
-def test_workers_follow_another_range_of_the_same_cluster(person):
-    scale = ["--set", "spec.scale.min_replicas=1", "--set"]
-    person.run("job.py:square", "-p", "n=4", *scale, "spec.scale.max_replicas=2")
-    person.run("job.py:square", "-p", "n=4", *scale, "spec.scale.max_replicas=3")
-    bounds = kubectl("get", "daskautoscaler", "-o", "json")["items"]
-    assert [(it["spec"]["minimum"], it["spec"]["maximum"]) for it in bounds] == [(1, 3)]
-    person.run("job.py:square", "-p", "n=4")
-    assert kubectl("get", "daskautoscaler", "-o", "json")["items"] == []
+def test_of_how_many_workers_the_last_wish_holds(person):
+    def run(**scale):
+        words = [word for name, count in scale.items() for word in ("--set", f"spec.scale.{name}={count}")]
+        person.run("job.py:square", "-p", "n=4", *words)
+
+    def bounds():
+        scalers = kubectl("get", "daskautoscalers", "-o", "json")["items"]
+        ours = [it["spec"] for it in scalers if it["spec"]["cluster"] == "faults"]
+        return [(it["minimum"], it["maximum"]) for it in ours]
+
+    def workers():
+        return len(person.call("dask", "cluster", "show", "faults", "--json")["workers"])
+
+    run(min_replicas=1, max_replicas=2)
+    assert bounds() == [(1, 2)]
+    run(min_replicas=3, max_replicas=4)
+    assert bounds() == [(3, 4)]
+    until(lambda: workers() == 3)
+    run()  # takes it as it is
+    assert bounds() == [(3, 4)]
+    run(replicas=1)
+    assert bounds() == []
+    until(lambda: workers() == 1)
 
 
-PATCH = {"spec": {"worker": {"spec": {"containers": [{"name": "worker", "env": [{"name": "MORE", "value": "1"}]}]}}}}
+_CONTAINERS = [{"name": "worker", "env": [{"name": "MORE", "value": "1"}]}]
+PATCH = {"spec": {"worker": {"metadata": {"labels": {"team": "a"}}, "spec": {"containers": _CONTAINERS}}}}
 
 
 def test_workers_have_the_clusters_secrets_and_what_a_patch_says(person):
@@ -165,6 +181,9 @@ def test_workers_have_the_clusters_secrets_and_what_a_patch_says(person):
         log = person.call("logs", run["metadata"]["uid"])
         assert "very-secret" not in log
         assert "***" in log
+        (pod,) = kubectl("get", "pods", "-l", "dask.org/cluster-name=short,team=a", "-o", "json")["items"]
+        assert pod["metadata"]["labels"]["dask.org/component"] == "worker"
+        assert "very-secret" not in json.dumps(pod)
     finally:
         person.call("dask", "cluster", "close", "short")
         kubectl("delete", "secret/dask-keys", "configmap/dask-common")

@@ -14,7 +14,8 @@ from framework.errors import BackendError
 from framework_runtime_dask.provider import Place
 from framework_runtime_dask.security import of_client
 
-_CONNECT: Final = 10.0  # seconds to reach a scheduler
+_CONNECT: Final = 10.0  # seconds to reach a scheduler that somebody has named
+_STARTED: Final = 30.0  # seconds to reach one that has been started for us, and may be busy
 _ASK: Final = 30.0  # seconds for an answer of one
 
 
@@ -43,16 +44,17 @@ class Clients:
         self._made: dict[tuple[int, str, str], Any] = {}
         self._lock = threading.Lock()  # of several threads that want the same client one makes it
 
-    def client(self, place: Place, *, timeout: float = _CONNECT) -> Any:
+    def client(self, place: Place, *, timeout: float | None = None) -> Any:
         """The client of a cluster's scheduler.
 
         Args:
             place: The cluster.
-            timeout: Seconds to reach it.
+            timeout: Seconds to reach it; longer unless told where its provider has started it.
 
         Raises:
             UnreachableError: It does not answer.
         """
+        timeout = timeout or (_CONNECT if place.provider == "address" else _STARTED)
         key = _key(place)
         with self._lock:
             found = self._made.get(key)

@@ -45,6 +45,12 @@ def workers(function: Function, *, unless: int | None = None) -> tuple[int, int]
     return least, most
 
 
+def is_told(function: Function) -> bool:
+    """Whether a Function says how many workers there are to be; one that does not takes a cluster as it is."""
+    scale = function.spec.scale
+    return not (scale.replicas is None and scale.min_replicas is None and scale.max_replicas is None)
+
+
 def check_memory(text: str) -> None:
     """Check the memory of a worker.
 

@@ -17,10 +17,11 @@ _INSTALL: Final = (
     "--generate-name dask-kubernetes-operator"
 )
 _MAY: Final = (
-    ("create", names.GROUP, "daskclusters", ""),
-    ("create", names.GROUP, "daskautoscalers", ""),
+    *((verb, names.GROUP, "daskclusters", "") for verb in ("create", "get", "list", "patch", "delete")),
+    *((verb, names.GROUP, "daskautoscalers", "") for verb in ("create", "get", "patch", "delete")),
+    *((verb, names.GROUP, "daskworkergroups", "") for verb in ("get", "patch")),
     ("list", "", "pods", ""),
-    ("create", "", "pods", "portforward"),
+    *((verb, "", "pods", "portforward") for verb in ("get", "create")),  # which of them, is the cluster's version's
 )
 
 

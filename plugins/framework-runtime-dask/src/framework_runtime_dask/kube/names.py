@@ -72,5 +72,6 @@ class Paths:
     def __init__(self, namespace: str) -> None:
         self.clusters = f"/apis/{GROUP}/v1/namespaces/{namespace}/daskclusters"
         self.scalers = f"/apis/{GROUP}/v1/namespaces/{namespace}/daskautoscalers"
+        self.groups = f"/apis/{GROUP}/v1/namespaces/{namespace}/daskworkergroups"
         self.pods = f"/api/v1/namespaces/{namespace}/pods"
         self.services = f"/api/v1/namespaces/{namespace}/services"

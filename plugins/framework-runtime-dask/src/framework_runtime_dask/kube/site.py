@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from framework.errors import BackendError
 from framework_runtime_dask.kube import names
@@ -10,6 +11,9 @@ from framework_runtime_dask.kube.trouble import is_ready
 
 if TYPE_CHECKING:
     from framework_runtime_dask.kube.api import Api, Json
+
+LOOK: Final = 0.3  # seconds between two looks
+ANSWER: Final = 60.0  # seconds for the operator to do something
 
 
 class Site:
@@ -27,6 +31,8 @@ class Site:
         self.title = f"the DaskCluster {namespace}/{name}"
         self.paths = names.Paths(namespace)
         self.path = f"{self.paths.clusters}/{name}"
+        self.scaler = f"{self.paths.scalers}/{name}"
+        self.group = f"{self.paths.groups}/{name}-default"
 
     def find(self) -> Json | None:
         """The object; None where it is not there.
@@ -35,6 +41,29 @@ class Site:
             ApiError: The API refused it, or does not answer; as of all that follows.
         """
         return self.api.find(self.path)
+
+    def settled(self, path: str, title: str) -> Json | None:
+        """An object of the cluster; one that is being deleted is waited for.
+
+        Args:
+            path: Its path.
+            title: What people call it.
+
+        Returns:
+            The object; None where it is not there, or not any more.
+
+        Raises:
+            BackendError: It is being deleted, and nobody ends it.
+        """
+        deadline = time.monotonic() + ANSWER
+        while (found := self.api.find(path)) is not None and found["metadata"].get("deletionTimestamp"):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"{title} is being deleted, and is still there",
+                    advice="The operator ends it: look whether it runs.",
+                )
+            time.sleep(LOOK)
+        return found
 
     def delete(self) -> None:
         """Delete it, and with it all that belongs to it."""

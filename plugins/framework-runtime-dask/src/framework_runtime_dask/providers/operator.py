@@ -14,10 +14,10 @@ from framework.runtimes import Finding, Leftover
 from framework_runtime_dask import security
 from framework_runtime_dask.kube import asking, making, manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
-from framework_runtime_dask.kube.site import Site
+from framework_runtime_dask.kube.site import LOOK, Site
 from framework_runtime_dask.kube.trouble import is_ready, out_of_memory, trouble
 from framework_runtime_dask.provider import Place, Provider
-from framework_runtime_dask.scale import check_memory, workers
+from framework_runtime_dask.scale import check_memory, is_told, workers
 from framework_runtime_dask.seen import Seen
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class OperatorProvider(Provider):
         """
         api = self._api(options.context)
         namespace = options.namespace or api.namespace
-        cluster, *scaler = manifests.manifests(function, options, namespace)
+        cluster, *rest = manifests.manifests(function, options, namespace)
         site = Site(api, namespace, cluster["metadata"]["name"])
         self._seen.note(options.context, namespace)
-        made, is_ours = making.make(site, cluster, scaler)
+        made, is_ours = making.make(site, cluster, rest[0] if rest else None, rescales=is_told(function))
         try:
             making.wait(site, parse_timedelta(options.no_workers_timeout), function.spec.life.timeouts.image_pull)
         except BaseException:
@@ -142,7 +142,7 @@ class OperatorProvider(Provider):
             told = [why for pod in found if (why := out_of_memory(pod, since)) is not None]
             if told or not found or time.monotonic() > deadline:
                 return "".join(told)
-            time.sleep(making.LOOK)
+            time.sleep(LOOK)
 
     def findings(self, options: DaskOptions) -> list[Finding]:
         """Whether the cluster answers, has the operator, and lets us do what is needed."""
@@ -175,14 +175,7 @@ class OperatorProvider(Provider):
         """
         site = self._site(place)
         site.delete()
-        deadline = time.monotonic() + making.ANSWER
-        while site.find() is not None:
-            if time.monotonic() > deadline:
-                raise BackendError(
-                    f"{site.title} is being deleted, and is still there",
-                    advice="The operator ends it: look whether it runs.",
-                )
-            time.sleep(making.LOOK)
+        site.settled(site.path, site.title)
         self._seen.forget(place.facts["uid"])
 
     def leftovers(self) -> list[Leftover]:
