@@ -33,7 +33,19 @@ class Points:
         timer: A thread may be started to send what waits. Without it, points wait for the next call or for `flush`.
     """
 
-    __slots__ = ("_at_once", "_due", "_forked", "_lock", "_points", "_send", "_since", "_steps", "_timer", "timers")
+    __slots__ = (
+        "_at_once",
+        "_due",
+        "_forked",
+        "_lock",
+        "_points",
+        "_send",
+        "_since",
+        "_starting",
+        "_steps",
+        "_timer",
+        "timers",
+    )
 
     def __init__(self, send: Send, *, timer: bool) -> None:
         self._send = send
@@ -42,6 +54,7 @@ class Points:
         self._since = self._due = 0.0
         self._at_once = AT_ONCE
         self._lock = threading.Lock()
+        self._starting = threading.RLock()  # of several threads one starts the timer: nobody would end a second one
         self._forked = False
         self.timers = timer
         self._timer: threading.Timer | None = None
@@ -79,15 +92,17 @@ class Points:
 
     def before_fork(self) -> None:
         """Send what waits, so that a child does not send it again, and end the thread, so that Python sees only one."""
-        timer, self._timer = self._timer, None
+        with self._starting:
+            timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
             timer.join()
         self.flush()
 
     def after_fork(self) -> None:
-        """In the child: a lock that no thread of the parent holds, and nothing of the parent's points."""
+        """In the child: locks that no thread of the parent holds, and nothing of the parent's points."""
         self._lock = threading.Lock()
+        self._starting = threading.RLock()
         self._points.clear()
         self._timer = None
         self._forked = True
@@ -98,13 +113,17 @@ class Points:
         self.flush()
 
     def _wait(self) -> None:
-        timer = threading.Timer(EVERY, self._expired)
-        timer.daemon = True
-        self._timer = timer
-        timer.start()
+        with self._starting:
+            if self._timer is None:
+                timer = threading.Timer(EVERY, self._expired)
+                timer.daemon = True
+                timer.start()
+                self._timer = timer
 
     def _expired(self) -> None:
-        self._timer = None
+        with self._starting:
+            if self._timer is threading.current_thread():
+                self._timer = None
         self.flush()
 
     def _take(self) -> dict[str, dict[str, list[Any]]]:

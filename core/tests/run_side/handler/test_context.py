@@ -158,6 +158,34 @@ def test_points_of_many_threads_are_all_kept(context, events):
         assert sorted(events.points(f"t{number}")) == [(step, float(step)) for step in range(5_000)]
 
 
+def test_many_threads_start_one_timer(context, monkeypatch):
+    made, together = [], threading.Barrier(4)
+
+    class Slow(threading.Timer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+            time.sleep(0.05)  # the others come meanwhile
+
+    monkeypatch.setattr(points.threading, "Timer", Slow)
+    monkeypatch.setattr(points, "EVERY", 60.0)
+    for step in range(points.AT_ONCE):
+        context.log_metric("loss", 0.0, step=step)
+
+    def log():
+        together.wait()
+        context.log_metric("loss", 1.0, step=points.AT_ONCE)
+
+    threads = [threading.Thread(target=log) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    context.before_fork()
+    assert not made[0].is_alive()
+
+
 def test_a_clock_that_is_set_back_stops_nothing(context, events, monkeypatch):
     now = [1_000_000.0]
     monkeypatch.setattr(points, "time", lambda: now[0])
