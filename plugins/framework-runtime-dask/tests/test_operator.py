@@ -19,6 +19,7 @@ from framework_runtime_dask.providers.operator import OperatorProvider
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("dask-operator"), pytest.mark.timeout(400)]
 
+# What a node is short of, it gives by what is asked for: pods that ask for nothing stand still beside many that do.
 CONFIG = """
 [runtime.dask]
 provider = "operator"
@@ -27,8 +28,12 @@ cluster = "{cluster}"
 threads = 8
 
 [runtime.dask.scheduler.requests]
-cpu = "20m"
+cpu = "100m"
 memory = "64Mi"
+
+[[runtime.dask.patch.spec.worker.spec.containers]]
+name = "worker"
+resources.requests.cpu = "100m"
 """
 
 

@@ -40,8 +40,12 @@ threads = 8
 idle_timeout = "{idle}"
 
 [runtime.dask.scheduler.requests]
-cpu = "20m"
+cpu = "100m"
 memory = "64Mi"
+
+[[runtime.dask.patch.spec.worker.spec.containers]]
+name = "worker"
+resources.requests.cpu = "100m"
 """
 IMAGE = os.environ.get("FRAMEWORK_TEST_DASK_IMAGE", "local/dask:1")
 
