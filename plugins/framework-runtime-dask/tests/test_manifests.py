@@ -142,6 +142,15 @@ def test_golden(monkeypatch):
     assert found == GOLDEN.read_text("utf-8")
 
 
+def test_a_scheduler_that_is_slow_to_start_is_not_ended_for_that():
+    """On a busy node its imports took longer than three looks at whether it lives, again and again."""
+    found = container(one(function(), IMAGE), "scheduler")
+    startup = found["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 300
+    assert startup["httpGet"] == found["livenessProbe"]["httpGet"]
+    assert "initialDelaySeconds" not in found["livenessProbe"], "that begins when the other one has ended"
+
+
 @pytest.mark.cluster
 @pytest.mark.xdist_group("dask-operator")
 def test_what_is_golden_is_valid_to_the_api_server():

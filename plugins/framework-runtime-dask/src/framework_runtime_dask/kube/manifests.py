@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from framework_runtime_dask.options import DaskOptions
 
 _TLS: Final = "/framework/tls"  # where the Secret with the certificates is in the pods
+_STARTING: Final = 600  # seconds that a scheduler may take to its first answer
 # Where the operator asks whether there is work, and how much; not among the scheduler's own by default. Without it the
 # operator speaks the scheduler's protocol, of its own version of Dask and without TLS.
 _ROUTES: Final = [
@@ -122,8 +123,10 @@ def _scheduler(function: Function, options: DaskOptions) -> Json:
             {"name": "tcp-comm", "containerPort": names.SCHEDULER_PORT, "protocol": "TCP"},
             {"name": "http-dashboard", "containerPort": names.DASHBOARD_PORT, "protocol": "TCP"},
         ],
+        # A node that is busy may take minutes to start it: until it answers for the first time it is not ended for that.
+        "startupProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 30, "failureThreshold": _STARTING},
         "readinessProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 30},
-        "livenessProbe": {**probe, "initialDelaySeconds": 15, "periodSeconds": 20, "timeoutSeconds": 30},
+        "livenessProbe": {**probe, "periodSeconds": 20, "timeoutSeconds": 30},
         "resources": parts.resources(options.scheduler.requests, options.scheduler.limits),
         "volumeMounts": secure.get("mounts", []),
     }
