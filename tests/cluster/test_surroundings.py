@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # several processes and pods, one after another, on a machine that is busy
+
 TOOL = Path(sys.executable).parent / "framework"
 REGISTRY = ("127.0.0.1", 5000)
 S3 = ("10.123.0.1", 9000)
@@ -58,7 +60,7 @@ def framework(home, tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=180,
             check=False,
         )
         assert ended.stdout, ended.stderr
@@ -218,7 +220,6 @@ def with_uv(framework, index, packages, tmp_path, monkeypatch):
     return image
 
 
-@pytest.mark.timeout(400)
 def test_uv_has_its_index_and_a_cache_that_runs_share(framework, settings, index, with_uv):
     """The second run has no index: what it takes is in the cache, or nowhere."""
     settings(UV_DEFAULT_INDEX=index, UV_CACHE_DIR="/cache", UV_LINK_MODE="copy")
@@ -238,7 +239,6 @@ OLD = (
 )
 
 
-@pytest.mark.timeout(400)
 def test_an_image_is_built_looked_for_and_run(framework, tmp_path, monkeypatch):
     """Before it is built the doctor says so; with it, what the doctor sees is in the image."""
     if shutil.which("buildah") is None:

@@ -123,7 +123,7 @@ def _scheduler(function: Function, options: DaskOptions) -> Json:
             {"name": "tcp-comm", "containerPort": names.SCHEDULER_PORT, "protocol": "TCP"},
             {"name": "http-dashboard", "containerPort": names.DASHBOARD_PORT, "protocol": "TCP"},
         ],
-        # A node that is busy may take minutes to start it: until it answers for the first time it is not ended for that.
+        # A busy node may take minutes to start it: until it answers for the first time it is not ended for that.
         "startupProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 30, "failureThreshold": _STARTING},
         "readinessProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 30},
         "livenessProbe": {**probe, "periodSeconds": 20, "timeoutSeconds": 30},
