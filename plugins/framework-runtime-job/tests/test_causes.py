@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from framework_runtime_job import causes
@@ -109,6 +111,53 @@ def test_a_pod_that_is_not_admitted_is_bad_input_in_the_cluster_s_words():
     end = causes.refused_pod('Error creating: pods "x" is forbidden: violates PodSecurity "restricted:latest"')
     assert end["cause"] == "BadInput"
     assert "PodSecurity" in end["message"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Operation cannot be fulfilled on resourcequotas "some": the object has been modified',
+        'Internal error occurred: failed calling webhook "w": Post "https://w": dial tcp: connect: connection refused',
+        "etcdserver: request timed out",
+        "Timeout: request did not complete within requested timeout",
+        'pods "x" is forbidden: error looking up service account team/runner: serviceaccount "runner" not found',
+    ],
+)
+def test_a_refusal_that_passes_ends_nothing(said):
+    assert causes.refused_pod(f"Error creating: {said}") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'admission webhook "policy" denied the request: no latest tags',
+        'pods "x" is forbidden: failed quota: some: must specify limits.cpu for: run',
+        'Pod "x" is invalid: spec.containers[0].resources: Invalid value',
+        'pods "x" is forbidden: no PriorityClass with name high was found',
+    ],
+)
+def test_one_that_does_not_pass_does(said):
+    assert causes.refused_pod(f"Error creating: {said}")["cause"] == "BadInput"
+
+
+def test_the_runner_s_note_is_the_end_where_its_log_is_gone():
+    note = {"state": "failed", "cause": "UserError", "message": "ValueError: bad depth", "exit_code": 1, "events": 9}
+    end = causes.of_ended(_ended(reason="Error", exitCode=1, message=json.dumps(note)), "")
+    assert (end["state"], end["cause"], end["exit_code"]) == ("failed", "UserError", 1)
+    assert end["message"] == "ValueError: bad depth (its log was gone before anybody had read it)"
+    done = {"state": "completed", "cause": None, "message": "", "exit_code": 0, "events": 9}
+    end = causes.of_ended(_ended(reason="Completed", exitCode=0, message=json.dumps(done)), "")
+    assert (end["state"], end["cause"]) == ("failed", "Lost")
+    assert end["message"].startswith("it completed, and its log")
+
+
+def test_a_container_that_goes_before_and_fails_is_the_evidence():
+    ended = {"reason": "Error", "exitCode": 1, "message": "Traceback\nOSError: No space left on device\n"}
+    before = {"name": "receive", "state": {"terminated": ended}}
+    waiting = {"name": "run", "state": {"waiting": {"reason": "PodInitializing"}}}
+    end = causes.of_ended({"status": {"initContainerStatuses": [before], "containerStatuses": [waiting]}}, "")
+    assert end["cause"] == "BackendError"
+    assert "the container receive, which goes before: OSError: No space left on device" in end["message"]
 
 
 @pytest.mark.parametrize(

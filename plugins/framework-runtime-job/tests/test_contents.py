@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,32 @@ def test_an_input_beyond_the_limit_is_refused_with_the_mend(tmp_path: Path, monk
     with pytest.raises(UsageError, match=r"table \(1,001 bytes\) cannot be sent") as caught:
         parcels.write(tmp_path / "parcel.tar", b"", {"table": tmp_path / "table.csv"})
     assert "a volume, or a storage" in caught.value.advice
+    assert not (tmp_path / "parcel.tar").exists()
+
+
+def test_what_links_lead_to_is_sent_in_their_place(tmp_path: Path) -> None:
+    """As a cache of models has them: a folder of links into another one."""
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    (blobs / "more").mkdir(parents=True)
+    folder.mkdir()
+    (blobs / "1").write_bytes(b"weights")
+    (blobs / "more" / "2").write_bytes(b"words")
+    (folder / "model.bin").symlink_to("../blobs/1")
+    (folder / "more").symlink_to(blobs / "more")
+    parcels.write(tmp_path / "parcel.tar", b"", {"model": folder})
+    with tarfile.open(tmp_path / "parcel.tar") as archive:
+        archive.extractall(tmp_path / "pod", filter="data")
+    there = tmp_path / "pod/inputs/model/snapshot"
+    assert [(there / name).read_bytes() for name in ("model.bin", "more/2")] == [b"weights", b"words"]
+
+
+@pytest.mark.parametrize(("to", "where"), [("missing", "nothing"), (".", "a folder that it is in")])
+def test_a_link_that_leads_nowhere_or_round_is_refused(tmp_path: Path, to: str, where: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "link").symlink_to(folder / to)
+    with pytest.raises(UsageError, match=f"leads to {where}"):
+        parcels.write(tmp_path / "parcel.tar", b"", {"data": folder})
     assert not (tmp_path / "parcel.tar").exists()
 
 

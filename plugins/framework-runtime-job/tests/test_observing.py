@@ -126,6 +126,28 @@ def test_a_limit_that_was_kept_late_says_so():
     assert "nobody looked before 500 s" in observation(api, {**HANDLE, "deadlines": {"pending": 20}}).end["message"]
 
 
+class Making(FakeApi):
+    """A pod that is being made for a minute, and what its node has said meanwhile."""
+
+    def __init__(self, *events):
+        waiting = {"waiting": {"reason": "ContainerCreating"}}
+        pod = {"metadata": {"name": "p", "uid": "x", "creationTimestamp": "t"}}
+        super().__init__(pod={**pod, "status": {"containerStatuses": [{"name": "run", "state": waiting}]}}, job=_job())
+        self.events = [{"reason": reason, "message": message} for reason, message in events]
+
+    def list(self, path, **query):
+        return self.events if path.endswith("/events") else super().list(path, **query)
+
+    def age(self, _stamp):
+        return 60.0
+
+
+def test_a_volume_that_is_not_there_ends_it_and_one_that_has_come_since_does_not():
+    missing = ("FailedMount", 'MountVolume.SetUp failed for volume "keys": secret "keys" not found')
+    assert observation(Making(missing), HANDLE).end["cause"] == "BadInput"
+    assert observation(Making(missing, ("Pulling", 'Pulling image "large"')), HANDLE).alive is True
+
+
 def test_what_runs_is_alive():
     assert observation(FakeApi(pod=RUNNING, job=_job()), HANDLE).alive is True
 

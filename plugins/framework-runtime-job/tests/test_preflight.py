@@ -136,6 +136,31 @@ def test_every_finding_that_is_wrong_has_its_mend(cluster, function):
     assert all(finding.advice for finding in found.values() if not finding.ok)
 
 
+def test_what_a_quota_counts_has_to_be_named(cluster, function):
+    hard = {"limits.cpu": "4", "requests.memory": "4Gi"}
+    cluster.lists[f"{BASE}/resourcequotas"] = [{"metadata": {"name": "team"}, "status": {"hard": hard}}]
+    found = look(cluster, function)["quota team"]
+    assert found.message == "limits.cpu: has to be named; requests.memory: has to be named"
+    assert "--limit" in found.advice
+    given = {"type": "Container", "default": {"cpu": "1"}, "defaultRequest": {"memory": "1Gi"}}
+    cluster.lists[f"{BASE}/limitranges"] = [{"metadata": {"name": "all"}, "spec": {"limits": [given]}}]
+    assert look(cluster, function)["quota team"].ok
+
+
+def test_the_pod_that_looks_may_be_where_the_run_may_be(cluster, function):
+    place = function.spec.placement
+    place.tolerations, place.node_selector = [{"key": "gpu", "operator": "Exists"}], {"gpu": "true"}
+    place.service_account, place.security_context = "trainer", {"runAsUser": 1000, "privileged": False}
+    made = []
+    cluster.create = lambda _path, body: made.append(body) or {"status": {"allowed": True}}
+    look(cluster, function)
+    (pod,) = [body["spec"] for body in made if body["kind"] == "Pod"]
+    assert pod["tolerations"] == place.tolerations
+    assert pod["nodeSelector"]["gpu"] == "true"
+    assert (pod["serviceAccountName"], pod["securityContext"]) == ("trainer", {"runAsUser": 1000})
+    assert pod["containers"][0]["securityContext"] == {"privileged": False}
+
+
 def test_what_may_not_be_looked_at_is_no_fault(cluster, function):
     cluster.lists["/api/v1/nodes"] = Refused(403, "Forbidden", "nodes is forbidden")
     cluster.objects["/api/v1/namespaces/default"] = Refused(403, "Forbidden", "namespaces is forbidden")

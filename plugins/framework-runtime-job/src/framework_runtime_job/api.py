@@ -215,7 +215,14 @@ class Api:
             data = response.data
         except HTTPError as error:
             raise self._unreachable(error) from error
-        document: Json = json.loads(data)
+        try:
+            document: Json = json.loads(data)
+        except ValueError:
+            said = " ".join(data[:80].decode("utf-8", "replace").split())
+            raise Unreachable(
+                f"the server {self.server} does not speak the API of Kubernetes: {said}",
+                advice="Check the server in KUBECONFIG, and whether a proxy or a login page answers in its place.",
+            ) from None
         if date := response.headers.get("Date"):
             self._seen = (parsedate_to_datetime(date).timestamp(), time.monotonic())
         return document

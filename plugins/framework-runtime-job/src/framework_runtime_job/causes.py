@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from framework_run import ends
+from framework_run.digest import read_note
 from framework_run.ends import Ending
 from framework_runtime_job.api import Json
 from framework_runtime_job.names import CONTAINER
@@ -34,6 +35,13 @@ CREATING: Final = frozenset({"CreateContainerConfigError", "CreateContainerError
 _FINAL_PULLS: Final = re.compile(
     r"not found|manifest unknown|name unknown|does not exist|unauthorized|denied|forbidden|no match for platform|"
     r"InvalidImageName|couldn't parse image|invalid reference|ErrImageNeverPull|not present with pull policy",
+    re.IGNORECASE,
+)
+# What the API server says when the same pod would be refused again. Other refusals pass: a webhook that does not
+# answer, a quota that somebody else has just changed, a service account that is not made yet, etcd that is slow.
+_FINAL_REFUSALS: Final = re.compile(
+    r"violates PodSecurity|denied the request|must specify|is invalid|no PriorityClass|"
+    r"is forbidden: (?!error looking up service account)",
     re.IGNORECASE,
 )
 _QUOTA: Final = re.compile(
@@ -77,6 +85,8 @@ def refused_pod(message: str) -> Ending | None:
             return None
         advice = "Ask for less, or let the quota be raised: kubectl describe quota."
         return ends.failed("Unschedulable", line(text), advice)
+    if not _FINAL_REFUSALS.search(text):
+        return None
     return ends.bad_input(line(text), advice="The cluster's rules do not admit this pod: mend the spec as they say.")
 
 
@@ -179,7 +189,9 @@ def of_ended(pod: Json, said: str) -> Ending:
         pod: The pod.
         said: The last that it printed that was no event.
     """
-    ended = _terminated(pod)
+    ended = _terminated(pod) or _failed_before(pod)
+    if note := read_note(ended.get("message", "")):
+        return _of_note(note)
     reason, code = ended.get("reason", ""), ended.get("exitCode")
     words = line(said) or line(_foreign(ended.get("message", "")))
     if reason == _OOM:
@@ -193,6 +205,21 @@ def of_ended(pod: Json, said: str) -> Ending:
     if code is None:
         return ends.lost("its pod is over, and nothing is known of its container")
     return _of_code(code, words)
+
+
+def _of_note(note: dict[str, Any]) -> Ending:
+    """The end that the runner has left with the pod, where its log is gone."""
+    if note["state"] == "completed":
+        return ends.lost("it completed, and its log with what it gave was gone before anybody had read it", exit_code=0)
+    message = f"{note.get('message') or 'it failed'} (its log was gone before anybody had read it)"
+    advice = "Run it again; whoever follows a run reads its log in time."
+    return {
+        "state": note["state"],
+        "cause": note.get("cause") or "Lost",
+        "message": line(message),
+        "advice": advice,
+        "exit_code": note.get("exit_code"),
+    }
 
 
 def _of_code(code: int, words: str) -> Ending:
@@ -225,6 +252,16 @@ def _terminated(pod: Json) -> dict[str, Any]:
         if status["name"] == CONTAINER:
             ended: dict[str, Any] = status.get("state", {}).get("terminated", {})
             return ended
+    return {}
+
+
+def _failed_before(pod: Json) -> dict[str, Any]:
+    """The end of the container that failed before the run's own could begin."""
+    for status in pod.get("status", {}).get("initContainerStatuses", []):
+        ended: dict[str, Any] = status.get("state", {}).get("terminated", {})
+        if ended.get("exitCode"):
+            said = f"the container {status['name']}, which goes before: {_foreign(ended.get('message', ''))}"
+            return {**ended, "message": said}
     return {}
 
 

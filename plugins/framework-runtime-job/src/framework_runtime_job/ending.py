@@ -11,6 +11,8 @@ from framework.runtimes import Handle
 from framework_runtime_job.api import Api, Json, Refused
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.manifests import ABORT as ABORT_FILE
+from framework_runtime_job.names import CONTAINER
+from framework_runtime_job.parcels import interpreter
 from framework_runtime_job.pending import ABORT
 from framework_runtime_job.places import Place
 
@@ -69,9 +71,9 @@ def cancel_map(api: Api, handle: Handle, grace: float) -> None:
 
 def _ask(api: Api, place: Place, pod: Json, grace: float) -> None:
     path = f"{place.pods}/{pod['metadata']['name']}"
-    python = pod["spec"]["containers"][0]["command"][0]
+    python = interpreter(pod["spec"]["containers"], CONTAINER)
     try:
-        api.execute(path, [python, "-I", "-S", "-c", _ASK, ABORT_FILE, f"{grace:g}"])
+        api.execute(path, [python, "-I", "-S", "-c", _ASK, ABORT_FILE, f"{grace:g}"], container=CONTAINER)
     except BackendError:
         current = api.find(path)
         if current is None or terminated(current):

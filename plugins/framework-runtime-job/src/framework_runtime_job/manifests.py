@@ -58,7 +58,7 @@ def check(function: Function, settings: JobSettings) -> JobOptions:
         )
     parts.check_volumes(function.spec.storage.volumes)
     for volume in function.spec.storage.volumes:
-        if volume.mount.rstrip("/") == BASE:
+        if volume.mount.rstrip("/") in ("", BASE):
             raise UsageError(
                 f"the volume {volume.name!r} is mounted at {volume.mount!r}, which is no place for it",
                 advice=f"Mount it at a path from the root, other than {BASE}.",

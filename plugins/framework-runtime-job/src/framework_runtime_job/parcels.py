@@ -10,6 +10,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ def write(path: Path, code: bytes, inputs: dict[str, Path]) -> dict[str, Any]:
         )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, dereference=True) as archive:
             _add_code(archive, code)
             for name, source in inputs.items():
                 archive.add(source, f"inputs/{name}/{source.name}")
@@ -91,9 +92,27 @@ def _add_code(archive: tarfile.TarFile, code: bytes) -> None:
 
 
 def _size(source: Path) -> int:
-    if source.is_dir():
-        return sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
-    return source.stat().st_size
+    return sum(path.stat().st_size for path in _files(source, ()))
+
+
+def _files(path: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """All files at and below a path. What a link leads to is sent in its place.
+
+    Raises:
+        UsageError: A link leads nowhere, or to a folder that it is in.
+    """
+    real = path.resolve() if path.exists() else path
+    if real in above or not path.exists():
+        where = "a folder that it is in" if real in above else "nothing"
+        raise UsageError(
+            f"the link {str(path)!r}, which is in an input, leads to {where}, so that it cannot be sent to the pod",
+            advice="Remove the link, or put the input where the pod reaches it: a volume, a storage.",
+        )
+    if not path.is_dir():
+        yield path
+        return
+    for each in path.iterdir():
+        yield from _files(each, (*above, real))
 
 
 def _digest(path: Path) -> str:
@@ -110,6 +129,12 @@ def is_waited_for(pod: Json) -> bool:
     return any(each["name"] == RECEIVER and "running" in each.get("state", {}) for each in statuses)
 
 
+def interpreter(containers: list[Json], name: str) -> str:
+    """The Python that one of a pod's containers was started by; others may have been put before it."""
+    command: list[str] = next(each["command"] for each in containers if each["name"] == name)
+    return command[0]
+
+
 def deliver(api: Api, handle: Handle, pod: Json, path: Path) -> None:
     """Send a parcel to a pod that waits for it.
 
@@ -118,7 +143,7 @@ def deliver(api: Api, handle: Handle, pod: Json, path: Path) -> None:
     """
     parcel = handle["parcel"]
     place = f"/api/v1/namespaces/{handle['namespace']}/pods/{pod['metadata']['name']}"
-    python = pod["spec"]["initContainers"][0]["command"][0]
+    python = interpreter(pod["spec"]["initContainers"], RECEIVER)
     words = [python, "-I", "-S", "-c", _STORE, f"{PARCEL}.tar", str(parcel["size"]), parcel["digest"]]
     with path.open("rb") as source:
         api.execute(place, words, source, container=RECEIVER, timeout=_WITHIN)

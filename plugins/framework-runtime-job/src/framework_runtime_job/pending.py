@@ -20,6 +20,7 @@ _PULL: Final = 600.0  # seconds in which a registry that fails may come back, un
 _MAKE: Final = 10.0  # seconds in which a Secret or ConfigMap may still appear
 _LATE: Final = 60.0  # seconds after which it is said that a limit was kept late
 _MOUNT: Final = 30.0  # likewise for volumes
+_MOUNTED: Final = ("Pulling", "Pulled", "Created", "Started")  # what a kubelet says when the volumes are there
 _NO_CLAIM: Final = re.compile(r'persistentvolumeclaim "[^"]+" not found')  # the scheduler's words
 
 
@@ -76,10 +77,12 @@ def _of_pod(api: Api, handle: Handle, pod: Json) -> Ending | None:
 
 def _of_mounts(api: Api, handle: Handle, pod: Json) -> Ending | None:
     """A volume whose source is not there."""
-    selector = f"involvedObject.uid={pod['metadata']['uid']},reason=FailedMount"
-    for event in api.list(Place(handle).events, fieldSelector=selector):
+    found = api.list(Place(handle).events, fieldSelector=f"involvedObject.uid={pod['metadata']['uid']}")
+    if any(event.get("reason") in _MOUNTED for event in found):
+        return None  # what was missing has come since
+    for event in found:
         message = event.get("message", "")
-        if "not found" in message:
+        if event.get("reason") == "FailedMount" and "not found" in message:
             return causes.unmade(message)
     return None
 

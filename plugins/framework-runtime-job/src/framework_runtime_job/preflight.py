@@ -15,9 +15,17 @@ from framework_runtime_job.api import Api, Refused
 from framework_runtime_job.settings import JobSettings
 from framework_runtime_job.subject import Subject
 
+# Where a quota has these, a pod has to name them: kubernetes.io/docs/concepts/policy/resource-quotas.
+_NAMED: Final = frozenset(
+    {"cpu", "memory", *(f"{part}.{name}" for part in ("requests", "limits") for name in ("cpu", "memory"))}
+)
+_QUOTA: Final = (
+    "Ask for less, wait until others have ended, or ask for a larger quota; what has to be named is by --request and "
+    "--limit, or in [runtime.job.defaults] of config.toml."
+)
 _NEEDED: Final = (
     ("batch", "jobs", "", ("create", "get", "list", "watch", "patch", "delete")),
-    ("", "pods", "", ("get", "list", "watch", "delete")),
+    ("", "pods", "", ("get", "list", "watch", "patch", "delete")),
     ("", "pods", "log", ("get",)),
     ("", "pods", "exec", ("create",)),
     ("", "secrets", "", ("create", "get", "list", "patch", "delete")),
@@ -115,6 +123,7 @@ def _may(subject: Subject, group: str, kind: str, part: str, verb: str) -> bool:
 
 def _quota(subject: Subject) -> Iterator[Finding]:
     wanted = _wanted(subject)
+    given = {**_defaults(subject), **wanted}
     for quota in subject.api.list(f"/api/v1/namespaces/{subject.namespace}/resourcequotas"):
         status = quota.get("status", {})
         name, hard, used = quota["metadata"]["name"], status.get("hard", {}), status.get("used", {})
@@ -123,12 +132,25 @@ def _quota(subject: Subject) -> Iterator[Finding]:
             for resource, limit in hard.items()
             if resource in wanted and _passes(used.get(resource, "0"), wanted[resource], limit)
         ]
+        over += [f"{resource}: has to be named" for resource in hard if resource in _NAMED and resource not in given]
         yield Finding(
             subject=f"quota {name}",
             ok=not over,
             message="; ".join(over) or "has room",
-            advice="Ask for less, wait until others have ended, or ask for a larger quota." if over else "",
+            advice=_QUOTA if over else "",
         )
+
+
+def _defaults(subject: Subject) -> dict[str, str]:
+    """What pods of the namespace get that name nothing, by the quota's names."""
+    found: dict[str, str] = {}
+    for ranges in subject.api.list(f"/api/v1/namespaces/{subject.namespace}/limitranges"):
+        for each in ranges.get("spec", {}).get("limits", []):
+            if each.get("type") == "Container":
+                found |= {f"limits.{name}": amount for name, amount in each.get("default", {}).items()}
+                asked = each.get("defaultRequest") or each.get("default", {})
+                found |= {f"{part}{name}": amount for part in ("", "requests.") for name, amount in asked.items()}
+    return found
 
 
 def _passes(used: str, wanted: str, limit: str) -> bool:
@@ -142,7 +164,8 @@ def _wanted(subject: Subject) -> dict[str, str]:
     amounts = parts.resources(needs.requests, needs.limits)
     for part in ("requests", "limits"):
         found.update({f"{part}.{name}": amount for name, amount in amounts.get(part, {}).items()})
-    for name, amount in amounts.get("requests", {}).items():
+    for name, amount in {**amounts.get("limits", {}), **amounts.get("requests", {})}.items():
+        found.setdefault(f"requests.{name}", amount)  # which is the limit where only that is named
         found.setdefault(name, amount)
     return found
 

@@ -54,7 +54,8 @@ def prepare(submission: Submission, settings: JobSettings) -> Prepared:
     options = manifests.check(function, settings)
     document = {**submission.document, "env": dict(submission.document.get("env") or {})}
     document["workdir"] = function.spec.code.workdir or None
-    mounts = [volume.mount.rstrip("/") + "/" for volume in function.spec.storage.volumes]
+    kept = [volume for volume in function.spec.storage.volumes if volume.type in ("pvc", "host_path")]
+    mounts = [volume.mount.rstrip("/") + "/" for volume in kept]  # what others hold, they do not have from here
     inputs = _inputs(document.get("inputs") or {}, mounts)
     document["inputs"] = {
         **(document.get("inputs") or {}),

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from framework.errors import BackendError
 from framework.models import Function
+from framework.pods import parts
+from framework.pods.placement import scheduling
 from framework.runtimes import Finding
 from framework_runtime_job import causes, pods
 from framework_runtime_job.names import CONTAINER, MANAGED
@@ -88,14 +90,15 @@ def _pod(subject: Subject, image: str, name: str) -> dict[str, Any]:
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    if placement.image_pull_policy:
-        container["imagePullPolicy"] = placement.image_pull_policy
+    of_pod, of_container = parts.security(placement)
+    container |= parts.filled({"imagePullPolicy": placement.image_pull_policy, "securityContext": of_container})
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": int(2 * _PATIENCE),  # should nobody be left to remove it
         "automountServiceAccountToken": False,
         "containers": [container],
-        "imagePullSecrets": [{"name": secret} for secret in placement.image_pull_secrets],
+        **parts.filled({"securityContext": of_pod}),
+        **scheduling(placement, subject.settings.spot),
     }
     metadata_ = {"name": name, "labels": {MANAGED: "framework"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata_, "spec": spec}

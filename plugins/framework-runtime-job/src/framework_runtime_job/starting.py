@@ -45,7 +45,6 @@ class Starter:
         self._api = api
         self._notes = notes
         self._settings = settings
-        self._runners: set[tuple[str, str]] = set()  # namespaces and names of the archives that are there
 
     def handle(self, document: dict[str, Any], function: Function, options: JobOptions) -> Handle:
         """The handle of what a submission is about to become."""
@@ -77,10 +76,8 @@ class Starter:
 
         archive = build(run_sides(document))
         name = runner_name(archive.digest)
-        if (place.config_maps, name) not in self._runners:
-            if self._api.find(f"{place.config_maps}/{name}") is None:
-                self._api.create(place.config_maps, manifests.runner(name, archive.data))
-            self._runners.add((place.config_maps, name))
+        if self._api.find(f"{place.config_maps}/{name}") is None:  # it is removed when nobody has used it for long
+            self._api.create(place.config_maps, manifests.runner(name, archive.data))
         return name
 
     def again(self, handle: Handle) -> Handle | None:
