@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ _PATIENCE: Final = 20.0  # seconds in which what failed for a moment is tried ag
 _PAUSE: Final = 0.25  # seconds before the first repetition; doubles
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 _CONNECTIONS: Final = 64  # that are kept open: as many as there may be followers in one process
+_NO_NAMESPACE: Final = re.compile(r'namespaces "([^"]+)" not found')
+_CONNECTION: Final = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): ")  # urllib3's name of the object that failed
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -47,7 +50,7 @@ class Refused(BackendError):  # noqa: N818  as above
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"the cluster refused it ({status} {reason}): {message}", advice=_advice(status))
+        super().__init__(f"the cluster refused it ({status} {reason}): {message}", advice=_advice(status, message))
         self.status = status
         self.reason = reason
         self.said = message
@@ -108,10 +111,7 @@ class Api:
             name = self._chosen(config, contexts, active)
             config.load_kube_config(_config_file(), context=name, client_configuration=configuration)
         except config.ConfigException as error:
-            raise BackendError(
-                f"no cluster is configured: {str(error).splitlines()[0]}",
-                advice="Let KUBECONFIG name a file, or set the context: framework doctor --kind job says more.",
-            ) from None
+            raise _unconfigured(error) from None
         found = next(each for each in contexts if each["name"] == name)
         self._namespace = found["context"].get("namespace") or "default"
         return configuration
@@ -323,6 +323,22 @@ def _config_file() -> str | None:
     return os.environ.get("KUBECONFIG") or None
 
 
+def _unconfigured(error: Exception) -> BackendError:
+    """What is wrong with the configuration, by the name of the file that was looked at."""
+    named = os.environ.get("KUBECONFIG", "")
+    missing = [path for path in named.split(os.pathsep) if path and not Path(path).exists()]
+    if missing:
+        why = f"KUBECONFIG names {', '.join(missing)}, which is not there"
+    elif not named and not (Path.home() / ".kube" / "config").exists():
+        why = "KUBECONFIG is not set, and there is no ~/.kube/config"
+    else:
+        why = str(error).splitlines()[0]
+    return BackendError(
+        f"no cluster is configured: {why}",
+        advice="Let KUBECONFIG name a file with the wanted context: kubectl config get-contexts lists what there is.",
+    )
+
+
 def _in_cluster(context: str) -> bool:
     """Whether this process is in a pod and no other cluster is configured."""
     if context or os.environ.get("KUBECONFIG") or (Path.home() / ".kube" / "config").exists():
@@ -338,7 +354,9 @@ def _refusal(status: int, data: bytes) -> Refused:
         return Refused(status, "", data[:300].decode("utf-8", "replace").strip())
 
 
-def _advice(status: int) -> str:
+def _advice(status: int, message: str) -> str:
+    if name := _NO_NAMESPACE.match(message):
+        return f"Create it (kubectl create namespace {name[1]}), or name another: -o namespace=NAME."
     if status == 401:  # noqa: PLR2004
         return "Log in to the cluster again: its configuration's credentials are not taken."
     if status == 403:  # noqa: PLR2004
@@ -347,4 +365,5 @@ def _advice(status: int) -> str:
 
 
 def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    text = _CONNECTION.sub("", str(error))
+    return text.splitlines()[0][:300] if text else type(error).__name__

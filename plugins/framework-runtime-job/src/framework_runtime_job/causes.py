@@ -57,7 +57,10 @@ def line(text: str) -> str:
 
 def image_pull(message: str) -> Ending:
     """The image cannot be had."""
-    advice = "Check the image's name, and whether the cluster may pull it (spec.placement.image_pull_secrets)."
+    advice = (
+        "Check the image's name (--image, spec.environment.image), and whether the cluster may pull it "
+        "(spec.placement.image_pull_secrets)."
+    )
     return ends.failed("ImagePull", line(message), advice)
 
 
