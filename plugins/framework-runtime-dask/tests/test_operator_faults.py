@@ -194,7 +194,7 @@ def test_workers_have_the_clusters_secrets_and_what_a_patch_says(person):
 
 
 def test_a_worker_pod_that_is_killed_neither_loses_nor_doubles(person):
-    (person.folder / "items.jsonl").write_text("".join(f'{{"n": {n}, "pause": 10}}\n' for n in range(8)))
+    (person.folder / "items.jsonl").write_text("".join(f'{{"n": {n}, "pause": 30}}\n' for n in range(8)))
     run = person.run("job.py:square", "--map", "items.jsonl", "--detach")
     uid = run["metadata"]["uid"]
 
