@@ -16,8 +16,11 @@ from framework.engine.map_plan import plan_map
 from framework.engine.mapping import execute_map
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
+from framework.errors import BackendError
 from framework.models.causes import ENDED
 from framework.runtimes import RuntimeContext
+from framework_runtime_dask import runtime as runtime_module
+from framework_runtime_dask.clients import on_scheduler, states
 from framework_runtime_dask.runtime import DaskRuntime
 
 CODE = """
@@ -240,3 +243,25 @@ def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
     found = ended(run)
     assert (found["status"]["state"], found["status"]["results"]) == ("aborted", {"completed": 1, "failed": 1})
     assert "while it waited for its next attempt" in items_of(session, run)[1]["status"]["message"]
+
+
+def test_a_map_that_breaks_while_it_is_given_out_leaves_nothing_behind(session, mapped, monkeypatch):
+    """The connection breaks behind the first of three batches."""
+    monkeypatch.setattr(runtime_module, "_BATCH", 4)
+    given, keep = [], runtime_module._keep
+
+    def breaking(client, place, topic, keys):
+        keep(client, place, topic, keys)
+        given.append((client, topic))
+        if len(given) == 2:
+            raise OSError("the network is down")
+
+    monkeypatch.setattr(runtime_module, "_keep", breaking)
+    with pytest.raises(BackendError, match="does not answer any more"):
+        mapped([{"n": n} for n in range(12)], code="import time\ndef main(n): time.sleep(60)")
+    client, topic = given[0]
+    deadline = time.monotonic() + 60
+    while any(str(key).startswith(topic) for keys in client.processing().values() for key in keys):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert on_scheduler(client, states, topic) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from framework.errors import BackendError, UsageError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
+from framework_runtime_dask.options import DaskOptions, Security
+from framework_runtime_dask.providers.local import LocalProvider
 from framework_runtime_dask.runtime import DaskRuntime
 
 pytestmark = pytest.mark.slow
@@ -45,6 +48,11 @@ def runtime(tmp_path):
         (function(memory="much"), "options.memory is 'much'"),
         (function(provider="elsewhere"), "provider"),
         (function(thread=2), "thread"),
+        (function(threads=0), "options.threads is 0"),
+        (function(adaptive={"wait_count": 0}), "options.adaptive.wait_count is 0"),
+        (function(resources={"GPU": -1}), "options.resources.GPU is -1"),
+        (function(cluster="a/b"), "options.cluster is 'a/b'"),
+        (function(cluster="../out"), "options.cluster is '../out'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_offline(runtime, made, said):
@@ -136,3 +144,25 @@ def test_a_scheduler_that_is_killed_leaves_a_run_that_is_lost(elsewhere, externa
     assert (ran.state, ran.cause) == ("failed", "Lost")
     assert "does not answer" in ran.status["message"]
     elsewhere.cleanup(live.handle)
+
+
+def test_a_living_cluster_that_is_another_than_is_asked_for_is_refused(tmp_path):
+    """TLS above all: who asks for it gets it or nothing."""
+    provider = LocalProvider(tmp_path)
+    place = provider.ensure(function({"replicas": 1}), DaskOptions(threads=2, idle_timeout="1h"))
+    try:
+        assert provider.ensure(function(), DaskOptions(no_workers_timeout="1m")) == place
+        assert provider.ensure(function({"replicas": 1}), DaskOptions(threads=2)) == place
+        for asked, said in (
+            (DaskOptions(security=Security(temporary=True)), "security"),
+            (DaskOptions(threads=4), "threads 2, not 4"),
+            (DaskOptions(memory="1GiB"), "memory '', not '1GiB'"),
+            (DaskOptions(env={"A": "b"}), "env {}, not {'A': 'b'}"),
+        ):
+            with pytest.raises(BackendError, match=f"is another than is asked for now: {re.escape(said)}") as caught:
+                provider.ensure(function(), asked)
+            assert "framework dask cluster close default-job" in caught.value.advice
+        with pytest.raises(BackendError, match="most workers 1, not 3"):
+            provider.ensure(function({"replicas": 3}), DaskOptions())
+    finally:
+        provider.close(place)

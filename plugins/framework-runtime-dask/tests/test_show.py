@@ -26,6 +26,7 @@ def square(n: int) -> int:
     time.sleep(0.005)
     return n * n
 """
+COURSES = ("dask_workers", "dask_done")
 CLUSTER = ("spec.scale.min_replicas=1", "spec.scale.max_replicas=4")
 
 
@@ -97,5 +98,8 @@ def test_a_thousand_items_while_workers_come_and_one_is_killed(person):
     assert {item["metadata"]["uid"] for item in twice} & {item["metadata"]["uid"] for item in held}
     tree = re.findall(r"[├└]─ \S+  square  completed .* return=(\d+)", person.call("runs", "show", uid))
     assert tree == [str(n * n) for n in range(50)]
+    courses = {name: person.call("runs", "show", uid, "--json")["status"]["metrics"][name] for name in COURSES}
+    assert courses["dask_done"] == MANY
+    assert courses["dask_workers"] in (3, 4)  # the one that was killed may not be back yet
     lines = [line.rpartition("| ")[2] for line in person.call("logs", uid).splitlines()]
     assert sorted(lines) == sorted(f"number {n}" for n in range(MANY))

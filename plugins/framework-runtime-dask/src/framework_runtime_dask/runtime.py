@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,7 @@ from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place, Provider
 from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
-from framework_runtime_dask.scale import check_times, seconds
+from framework_runtime_dask.scale import check_numbers, check_times, seconds
 from framework_runtime_dask.versions import check_versions
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class DaskRuntime(Runtime):
         """
         options = self._options(function)
         check_times(options)
+        check_numbers(options)
         self._provider(options.provider).validate(function, options)
 
     def preflight(self, function: Function | None = None) -> list[Finding]:
@@ -158,7 +160,7 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: As of `submit`.
         """
-        from framework_runtime_dask import seed, sending, shipping
+        from framework_runtime_dask import sending, shipping
 
         first = submissions[0]
         if self._options(first.function).driver == "client":
@@ -175,14 +177,36 @@ class DaskRuntime(Runtime):
         client.register_plugin(bundle, name=bundle.name)
         options, run = self._options(first.function), {**first.document["run"], "uid": parent}
         handle = self._handle(run, place, bundle.name, len(submissions), options)
-        topic, uids = handle["topic"], []
-        common = self._common(first, place, parent)
-        parcel = sending.carried(client, topic, sending.parcel(client, first, place, common["here"]))
-        client.set_metadata(["framework", topic], {"common": json.dumps(common)})
+        handle["uids"] = [submission.uid for submission in submissions]
+        try:
+            common = self._common(first, place, parent)
+            parcel = sending.carried(client, handle["topic"], sending.parcel(client, first, place, common["here"]))
+            client.set_metadata(["framework", handle["topic"]], {"common": json.dumps(common)})
+            self._give_out(client, handle, submissions, parcel, parallelism)
+        except OSError as error:
+            self._take_back(client, handle)
+            raise _broken(place, error) from error
+        except BaseException:
+            self._take_back(client, handle)
+            raise
+        return handle
+
+    def _take_back(self, client: Any, handle: Handle) -> None:
+        """End and forget what nobody will have a handle of."""
+        with contextlib.suppress(BackendError, OSError):
+            self.cancel(handle, 0.0)
+            self._forget(client, handle)
+
+    def _give_out(
+        self, client: Any, handle: Handle, submissions: Sequence[Submission], parcel: Any, parallelism: int
+    ) -> None:
+        """Give the items of a map to the scheduler, and have it keep what they give."""
+        from framework_runtime_dask import seed
+
+        topic, place = handle["topic"], _place(handle)
         for start in range(0, len(submissions), _BATCH):
             texts = []
             for submission in submissions[start : start + _BATCH]:
-                uids.append(submission.uid)
                 own = {name: submission.document[name] for name in ("run", "params")}
                 texts.append(json.dumps(own, separators=(",", ":")))
             indexes = range(start, start + len(texts))
@@ -193,15 +217,14 @@ class DaskRuntime(Runtime):
                 texts,
                 key=keys,
                 pure=False,
-                resources=options.resources or None,
-                bundle=bundle.name,
+                resources=handle["resources"] or None,
+                bundle=handle["bundle"],
                 topic=topic,
                 limit=parallelism,
                 parcel=parcel,
             )
             _keep(client, place, topic, keys)
             del futures
-        return {**handle, "uids": uids}
 
     def _submit_here(self, submission: Submission, place: Place) -> Handle:
         """Start a run whose handler is a process of this machine."""

@@ -72,6 +72,34 @@ def check_memory(text: str) -> None:
         )
 
 
+def check_cluster(name: str) -> None:
+    """Check a name that is a folder of this machine's as well.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if name.startswith(".") or set(name) & set("/\\\0"):
+        raise UsageError(
+            f"options.cluster is {name!r}, which is no name of a cluster",
+            advice="Write a name without slashes, and no dot first: -o cluster=NAME",
+        )
+
+
+def check_numbers(options: DaskOptions) -> None:
+    """Check the options that are counts and amounts.
+
+    Raises:
+        UsageError: One is too small.
+    """
+    least = {"threads": (options.threads, 1), "adaptive.wait_count": (options.adaptive.wait_count, 1)}
+    for name, (given, lowest) in least.items():
+        if given < lowest:
+            raise UsageError(f"options.{name} is {given}", advice=f"Set it to {lowest} or more.")
+    for name, much in options.resources.items():
+        if not much > 0:
+            raise UsageError(f"options.resources.{name} is {much:g}", advice="Ask for more than none, or leave it out.")
+
+
 def check_times(options: DaskOptions) -> None:
     """Check the options that are a length of time.
 

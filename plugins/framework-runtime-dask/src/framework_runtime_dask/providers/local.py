@@ -17,15 +17,16 @@ import attrs
 from framework.errors import BackendError, UsageError
 from framework_run import locks
 from framework_runtime_dask import security
+from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import Place, Provider
-from framework_runtime_dask.scale import check_memory, cluster_name, workers
+from framework_runtime_dask.scale import check_cluster, check_memory, cluster_name, is_told, workers
 
 if TYPE_CHECKING:
     from framework.models import Function
-    from framework_runtime_dask.options import DaskOptions
 
 _PATIENCE: Final = 120.0  # seconds for a cluster to start
 _LOOK: Final = 0.05  # seconds between two looks
+_OF_A_RUN: Final = ("no_workers_timeout",)  # which holds for each run as it says
 _CLOSING: Final = 20.0  # seconds for a cluster to end
 
 
@@ -43,6 +44,7 @@ class LocalProvider(Provider):
                 f"options.address is {options.address!r}, and the provider 'local' starts a scheduler of its own",
                 advice="Add -o provider=address",
             )
+        check_cluster(cluster_name(function, options))
         workers(function)
         check_memory(options.memory)
         security.check(options.security, "local")
@@ -55,7 +57,7 @@ class LocalProvider(Provider):
         """The cluster of this name; started unless it runs.
 
         Raises:
-            BackendError: It did not start; the message has its last words.
+            BackendError: It did not start, and the message has its last words; or it runs and is another.
         """
         name = cluster_name(function, options)
         folder = self._folder(name)
@@ -64,6 +66,7 @@ class LocalProvider(Provider):
         while True:
             found = self._running(name)
             if found is not None:
+                self._check_same(name, function, options)
                 return found
             try:
                 starting = locks.hold(str(folder / "starting"))
@@ -112,6 +115,16 @@ class LocalProvider(Provider):
         for child in [child for child in _children if child.pid == owner.get("pid")]:
             child.wait()  # it has let go of its lock as the last thing that it does
             _children.remove(child)
+
+    def _check_same(self, name: str, function: Function, options: DaskOptions) -> None:
+        """Refuse a cluster that is there and is not what is asked for; who asks for nothing takes it as it is."""
+        there = json.loads((self._folder(name) / "spec.json").read_text(encoding="utf-8"))
+        fields = _other_than(there, function, options)
+        if fields:
+            raise BackendError(
+                f"the local cluster {name!r} is there, and is another than is asked for now: {', '.join(fields)}",
+                advice=f"Close it: framework dask cluster close {name}, or name another: -o cluster=NAME",
+            )
 
     def _folder(self, name: str) -> Path:
         return self.home / "dask" / "clusters" / name
@@ -179,6 +192,21 @@ def _spec(function: Function, options: DaskOptions) -> dict[str, Any]:
         "security": security.for_cluster(options.security),
         **{name: getattr(options, name) for name in names},
     }
+
+
+def _other_than(there: dict[str, Any], function: Function, options: DaskOptions) -> list[str]:
+    """What a function asks for and a cluster of this description is not: each with what it has."""
+    asked = json.loads(json.dumps(_spec(function, options)))
+    usual = json.loads(json.dumps(_spec(function, DaskOptions())))
+    names = [name for name in asked if name not in _OF_A_RUN and asked[name] != usual[name]]
+    names += ["min", "max"] if is_told(function) else []
+    shown = {"min": "least workers", "max": "most workers"}
+    # Of what it was given, certificates are nobody's business.
+    return [
+        name if name == "security" else f"{shown.get(name, name)} {there.get(name)!r}, not {asked[name]!r}"
+        for name in names
+        if asked[name] != there.get(name)
+    ]
 
 
 def _last_words(log: Path) -> str:
