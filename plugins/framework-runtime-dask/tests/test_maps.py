@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -243,6 +245,44 @@ def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
     found = ended(run)
     assert (found["status"]["state"], found["status"]["results"]) == ("aborted", {"completed": 1, "failed": 1})
     assert "while it waited for its next attempt" in items_of(session, run)[1]["status"]["message"]
+
+
+DYING = """
+import os, sys
+from framework.cli.main import main
+from framework_runtime_dask import runtime
+
+runtime._BATCH, keep, given = 4, runtime._keep, []
+
+def dying(*arguments):
+    keep(*arguments)
+    given.append(arguments)
+    if len(given) == 2:
+        os._exit(9)
+
+runtime._keep = dying
+main(sys.argv[1:])
+"""
+
+
+def test_a_client_that_dies_while_it_gives_a_map_out_leaves_what_it_has_given(session, tmp_path):
+    """Behind the second of three batches: those items end as they do, and the others say that nobody has them."""
+    (tmp_path / "job.py").write_text("def main(n): return n * n")
+    (tmp_path / "items.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(12)))
+    words = ["run", "job.py:main", "--map", "items.jsonl", "--kind", "dask"]
+    done = subprocess.run([sys.executable, "-c", DYING, *words], cwd=tmp_path, timeout=100, check=False)
+    assert done.returncode == 9
+    (run,) = [run for run in session.database.runs(RunQuery(limit=None)) if run["spec"].get("map")]
+    deadline = time.monotonic() + 60
+    while (ended := session.database.run(run["metadata"]["uid"]))["status"]["state"] not in ENDED:
+        assert time.monotonic() < deadline
+        collect(session)
+    items = items_of(session, run)
+    assert ended["status"]["results"] == {"completed": 8, "failed": 4}
+    assert [item["status"].get("results") for item in items[:8]] == [{"return": n * n} for n in range(8)]
+    assert {(item["status"]["state"], item["status"]["cause"]) for item in items[8:]} == {("failed", "Lost")}
+    assert "it was never given it" in items[8]["status"]["message"]
+    assert list(session.runtime("dask").uncollected()) == []
 
 
 def test_a_map_that_breaks_while_it_is_given_out_leaves_nothing_behind(session, mapped, monkeypatch):

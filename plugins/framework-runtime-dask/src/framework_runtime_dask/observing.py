@@ -77,7 +77,7 @@ def _gone(about: Mapping[str, Any], deaths: Deaths) -> ends.Ending:
 def _unknown(about: Mapping[str, Any]) -> ends.Ending:
     if about.get("abort") is not None and not about.get("claim"):
         return ends.aborted(_BEFORE)
-    return ends.lost("its scheduler knows nothing of it any more: it was restarted, or has forgotten it")
+    return ends.lost("its scheduler knows nothing of it: it was never given it, was restarted, or has forgotten it")
 
 
 _BEFORE: Final = "it was asked to end before it began"

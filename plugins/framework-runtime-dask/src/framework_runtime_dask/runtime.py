@@ -178,6 +178,7 @@ class DaskRuntime(Runtime):
         options, run = self._options(first.function), {**first.document["run"], "uid": parent}
         handle = self._handle(run, place, bundle.name, len(submissions), options)
         handle["uids"] = [submission.uid for submission in submissions]
+        self._records.write(parent, [{"metadata": {"uid": parent}}], handle)  # whose client may die meanwhile
         try:
             common = self._common(first, place, parent)
             parcel = sending.carried(client, handle["topic"], sending.parcel(client, first, place, common["here"]))
@@ -196,6 +197,7 @@ class DaskRuntime(Runtime):
         with contextlib.suppress(BackendError, OSError):
             self.cancel(handle, 0.0)
             self._forget(client, handle)
+        self._records.remove(handle["run"]["uid"])
 
     def _give_out(
         self, client: Any, handle: Handle, submissions: Sequence[Submission], parcel: Any, parallelism: int
