@@ -80,3 +80,34 @@ def test_a_gap_is_left_to_the_result():
     assert positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[2:]}) == []
     rest = positions.take({"i": 0, "x": "a", "w": "w", "lines": lines}, whole=True)
     assert [event["seq"] for event in rest] == [2, 3, 4]
+
+
+def test_what_is_behind_a_gap_waits_for_the_result_and_comes_without_one_where_there_will_be_none():
+    lines = lines_of(7)
+    held = {"i": 0, "x": "a", "w": "w", "lines": lines[1:3]}
+    positions = positions_of({})
+    assert positions.take(held) == []
+    whole = positions.take({**held, "lines": lines}, whole=True)
+    assert [event["seq"] for event in whole] == [1, 2, 3, 4]
+    assert positions.rest() == []
+    positions = positions_of({})
+    positions.take(held)
+    assert [event["seq"] for event in positions.rest()] == [2, 3]
+    assert positions.rest() == []
+    positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[3:]})
+    assert positions.left == 0
+
+
+def test_what_is_behind_a_gap_comes_before_the_next_execution():
+    lines, positions = lines_of(7), positions_of({})
+    positions.take({"i": 0, "x": "a", "w": "w1", "lines": lines[1:3]})
+    found = positions.take({"i": 0, "x": "b", "w": "w2", "lines": lines})
+    assert [(event["attempt"], event["seq"], event["kind"]) for event in found] == [
+        (1, 2, "log"),
+        (1, 3, "result"),
+        (1, 0, "end"),
+        (2, 1, "state"),
+        (2, 2, "log"),
+        (2, 3, "result"),
+        (2, 4, "end"),
+    ]

@@ -23,6 +23,7 @@ from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, RuntimeCase, submission
 from framework_runtime_dask import driver
+from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import Place
 from framework_runtime_dask.providers.local import LocalProvider
 from framework_runtime_dask.runtime import DaskRuntime
@@ -241,3 +242,41 @@ def test_a_scheduler_that_is_killed_and_a_run_that_may_be_repeated(tmp_path, mon
         session.database.close()
         for place in provider.clusters():
             provider.close(place)
+
+
+@pytest.mark.slow
+def test_of_a_worker_that_dies_unwatched_the_scheduler_has_the_last_lines_and_the_gap_is_said(tmp_path, monkeypatch):
+    """The scheduler keeps as many messages of a run as it is told to; nobody has read the first of them."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH", "20")
+    provider = LocalProvider(tmp_path)
+    function = Function(kind="dask", metadata=FunctionMetadata(name="few"))
+    function.spec.scale.replicas = 1
+    place = provider.ensure(function, DaskOptions(idle_timeout="1h"))
+    try:
+        code = (
+            "import pathlib, time\ndef main(done):\n"
+            " for n in range(60): print('line', n, flush=True); time.sleep(0.07)\n"
+            " pathlib.Path(done).touch(); time.sleep(600)"
+        )
+        runtime = of(tmp_path)
+        planned = submission("dask", code, params={"done": str(tmp_path / "done")})
+        planned.function.spec.options = {"cluster": place.cluster}
+        live = Live(runtime, planned, runtime.submit(planned))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "done").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.3)  # the last line is on its way to the scheduler
+        (worker,) = runtime.workers(live.handle).values()
+        os.kill(worker["pid"], signal.SIGKILL)
+        ran = live.finish()
+        assert (ran.state, ran.cause) == ("failed", "Lost"), ran
+        lines = ran.log().splitlines()
+        assert lines[-1] == b"line 59"
+        assert len(lines) < 60
+        numbers = [event["seq"] for event in ran.events if event["seq"]]
+        assert numbers == sorted(numbers)
+        assert numbers[-1] - numbers[0] + 1 == len(numbers) < numbers[-1], "what is missing is missing by its number"
+        runtime.cleanup(live.handle)
+    finally:
+        provider.close(place)

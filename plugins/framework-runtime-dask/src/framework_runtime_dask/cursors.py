@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from framework_run.ends import Ending
 from framework_run.events import Event, observed_end
 
 Cursor = dict[str, Any]
 OfWorker = Callable[[str, float], Ending]
+
+_HELD: Final = 1000  # messages of an item that are held back; of more the oldest are in the gap as well
 
 
 class Positions:
@@ -43,6 +46,8 @@ class Positions:
             int(key): (at, since) for key, (at, since) in cursor.get("at", {}).items()
         }
 
+        self._held: dict[int, deque[dict[str, Any]]] = {}  # by item, what came behind a gap, the oldest first
+
     def cursor(self) -> Cursor:
         """What is kept of this, as JSON."""
         done = base64.b64encode(zlib.compress(bytes(self._done))).decode()
@@ -61,8 +66,8 @@ class Positions:
 
         Args:
             message: ``i`` (the item), ``x`` (the execution), ``w`` (the worker), ``lines`` (events as JSON).
-            whole: It is the result of the task, so that nothing that is missing will come later. Else a gap is left
-                to the result.
+            whole: It is the result of the task, so that nothing that is missing will come later. Else what is behind a
+                gap is held back until the result comes, or until it is clear that none does (`rest`).
         """
         index, execution = int(message["i"]), str(message["x"])
         if self.is_done(index) or not message["lines"]:
@@ -73,6 +78,7 @@ class Positions:
             execution += "+"  # the result counts: it is told again, as the latest attempt
         if execution not in seen:
             if seen:
+                given += self._held_back(index)
                 given.append(self._superseded(message, len(seen)))
             seen[execution] = 0
             self._at[index] = (message["w"], float(json.loads(message["lines"][0])["time"]))
@@ -83,6 +89,7 @@ class Positions:
             if number <= seen[execution]:
                 continue
             if number > seen[execution] + 1 and not whole:
+                self._held.setdefault(index, deque(maxlen=_HELD)).append(message)
                 break
             seen[execution] = number
             event["attempt"] = attempt
@@ -93,12 +100,20 @@ class Positions:
                 break
         return given
 
+    def rest(self) -> list[Event]:
+        """What was held back of items that will have no result; the numbers that are missing tell of the gap."""
+        return [event for index in list(self._held) for event in self._held_back(index)]
+
+    def _held_back(self, index: int) -> list[Event]:
+        return [event for message in self._held.pop(index, ()) for event in self.take(message, whole=True)]
+
     def finish(self, index: int) -> None:
         """Note that an item has ended."""
         self.left -= not self.is_done(index)
         self._done[index >> 3] |= 1 << (index & 7)
         self._open.pop(index, None)
         self._at.pop(index, None)
+        self._held.pop(index, None)
 
     def _superseded(self, message: dict[str, Any], executions: int) -> Event:
         """The end of the execution before: its worker is gone, or it would not have been started again."""

@@ -60,7 +60,7 @@ class Follower:
             while True:
                 events = [*self._live(0.0 if not wait else 0.05), *self._finished()]
                 if self._is_over() and self._messages.empty():
-                    events += self._done(time.time(), last=True)
+                    events += [*self._positions.rest(), *self._done(time.time(), last=True)]
                 if events:
                     yield events, self._cursor()
                     said = time.monotonic()
