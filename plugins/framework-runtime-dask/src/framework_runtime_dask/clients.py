@@ -135,7 +135,11 @@ def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> 
     try:
         return client.sync(client._run_on_scheduler, function, *arguments, callback_timeout=_ASK)  # noqa: SLF001
     except (OSError, TimeoutError, CommClosedError, asyncio.CancelledError) as error:
-        raise UnreachableError(f"the scheduler does not answer: {_first_line(error)}", refused=False) from error
+        raise UnreachableError(
+            f"the scheduler {client.scheduler.address} does not answer: {_first_line(error)}",
+            refused=False,
+            advice="Look whether it is there: framework dask cluster list",
+        ) from error
 
 
 async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from framework.errors import BackendError, NotFound
+from framework.errors import BackendError, NotFound, UsageError
 from framework.home import home
 from framework_runtime_dask.provider import Place
 from framework_runtime_dask.providers import provider
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _PROVIDERS = ("local", "operator")  # those that start clusters
 
+_of_provider = click.option(
+    "--provider", "of_provider", type=click.Choice(_PROVIDERS), help="Of which provider, where several have the name."
+)
+_of_namespace = click.option("--namespace", metavar="NAME", help="In which namespace of Kubernetes.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output, and nothing else.")
 
 
@@ -43,20 +47,24 @@ def list_clusters(as_json: bool) -> None:
     if not places:
         click.echo("There is no cluster. Start one: framework run FILE.py:FUNCTION --kind dask", err=True)
         return
-    rows = [("CLUSTER", "PROVIDER", "SCHEDULER", "DASHBOARD")]
-    rows += [(it.cluster, it.provider, it.address, it.facts.get("dashboard") or "-") for it in places]
+    rows = [("CLUSTER", "PROVIDER", "NAMESPACE", "SCHEDULER", "DASHBOARD")]
+    for it in places:
+        namespace, dashboard = (it.facts.get(name) or "-" for name in ("namespace", "dashboard"))
+        rows.append((it.cluster, it.provider, namespace, it.address, dashboard))
     _table(rows)
     click.echo(f"Next: framework dask cluster show {places[0].cluster}", err=True)
 
 
 @cluster.command("show")
 @click.argument("name")
+@_of_provider
+@_of_namespace
 @_as_json
-def show(name: str, as_json: bool) -> None:
+def show(name: str, of_provider: str | None, namespace: str | None, as_json: bool) -> None:
     """Show a cluster and its workers."""
     from framework_runtime_dask.clients import Clients, about_workers, on_scheduler
 
-    owner, place = _found(name)
+    owner, place = _found(name, of_provider, namespace)
     workers = on_scheduler(Clients(owner.reach).client(place), about_workers)
     if as_json:
         click.echo(json.dumps({**attrs.asdict(place), "workers": workers}))
@@ -72,10 +80,12 @@ def show(name: str, as_json: bool) -> None:
 
 @cluster.command("close")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def close(names: tuple[str, ...]) -> None:
+@_of_provider
+@_of_namespace
+def close(names: tuple[str, ...], of_provider: str | None, namespace: str | None) -> None:
     """Close clusters. What runs there ends, and is lost."""
     for name in names:
-        owner, place = _found(name)
+        owner, place = _found(name, of_provider, namespace)
         owner.close(place)
         click.echo(f"{name} is closed.", err=True)
 
@@ -90,11 +100,33 @@ def _all() -> list[tuple[Provider, Place]]:
     return found
 
 
-def _found(name: str) -> tuple[Provider, Place]:
+def _found(name: str, of_provider: str | None, namespace: str | None) -> tuple[Provider, Place]:
+    """The one cluster of a name.
+
+    Raises:
+        NotFound: There is none.
+        UsageError: There are several, and which is meant is not said.
+    """
     clusters = _all()
-    for owner, place in clusters:
-        if place.cluster == name:
-            return owner, place
+    fitting = [
+        (owner, place)
+        for owner, place in clusters
+        if place.cluster == name
+        and of_provider in (None, place.provider)
+        and namespace in (None, place.facts.get("namespace"))
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        several = ", ".join(
+            f"{place.provider} {place.facts.get('context', '')}/{place.facts['namespace']}"
+            if "namespace" in place.facts
+            else place.provider
+            for _, place in fitting
+        )
+        raise UsageError(
+            f"there are {len(fitting)} clusters {name!r}: {several}", advice="Say which: --provider, --namespace."
+        )
     names = ", ".join(place.cluster for _, place in clusters) or "none"
     raise NotFound(f"there is no cluster {name!r} (there are: {names})", advice="See: framework dask cluster list")
 

@@ -390,7 +390,7 @@ class DaskRuntime(Runtime):
         place = where.ensure(function, options)
         client = self._clients.client(place)
         check_versions(client, place)
-        if place.provider == "operator":  # which asks the scheduler whether it is idle, and ends it then
+        if place.provider != "local":  # whose driver looks itself; others may end a scheduler that says it is idle
             on_scheduler(client, stay_for_results, _LONGEST)
         if options.resources:
             _check_resources(on_scheduler(client, has_room, options.resources), options, place)

@@ -1,0 +1,61 @@
+"""Several clusters of one name: which is meant has to be said."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from framework.errors import NotFound, UsageError
+from framework_runtime_dask import commands
+from framework_runtime_dask.provider import Place
+
+
+class Owner:
+    """A provider that only notes what it is asked to close."""
+
+    def __init__(self):
+        self.closed = []
+
+    def close(self, place):
+        self.closed.append(place)
+
+
+def place(provider, **facts):
+    return Place(provider=provider, cluster="train", address=f"tcp://{provider}:1", security={}, facts=facts)
+
+
+LOCAL = place("local")
+FIRST, SECOND = (place("operator", context="lab", namespace=name) for name in ("team-a", "team-b"))
+
+
+@pytest.fixture
+def owner(monkeypatch):
+    made = Owner()
+    monkeypatch.setattr(commands, "_all", lambda: [(made, each) for each in (LOCAL, FIRST, SECOND)])
+    return made
+
+
+def close(*words):
+    done = CliRunner().invoke(commands.dask, ["cluster", "close", *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
+def test_one_of_several_is_closed_only_where_it_is_said_which(owner):
+    with pytest.raises(
+        UsageError, match="there are 3 clusters 'train': local, operator lab/team-a, operator lab/team-b"
+    ):
+        close("train")
+    with pytest.raises(UsageError, match="there are 2 clusters 'train'"):
+        close("train", "--provider", "operator")
+    with pytest.raises(NotFound, match="there is no cluster 'other'"):
+        close("other")
+    assert owner.closed == []
+    close("train", "--namespace", "team-b")
+    close("train", "--provider", "local")
+    assert owner.closed == [SECOND, LOCAL]
+
+
+def test_the_list_says_where_each_is(owner):
+    said = CliRunner().invoke(commands.dask, ["cluster", "list"]).output
+    rows = [line.split()[:3] for line in said.splitlines()[1:4]]
+    assert rows == [["train", "local", "-"], ["train", "operator", "team-a"], ["train", "operator", "team-b"]]
