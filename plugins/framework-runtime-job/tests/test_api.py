@@ -24,6 +24,7 @@ def _nobody(monkeypatch, tmp_path):
 
 
 def test_a_configuration_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", __file__)  # of its import
     with pytest.raises(BackendError, match=r"KUBECONFIG is not set, and there is no ~/\.kube/config"):
         _ = Api().configuration
     monkeypatch.setenv("KUBECONFIG", "/no/such/file")

@@ -318,9 +318,9 @@ class Api:
         )
 
 
-def _config_file() -> str | None:
-    """What KUBECONFIG names now: the client itself looks at it once, when it is imported."""
-    return os.environ.get("KUBECONFIG") or None
+def _config_file() -> str:
+    """What KUBECONFIG names now, or the usual file: the client itself looks once, when it is imported."""
+    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
 
 
 def _unconfigured(error: Exception) -> BackendError:

@@ -110,7 +110,8 @@ class Api:
             if self.inside:
                 config.load_incluster_config(client_configuration=configuration)
                 return configuration, (_SERVICE_ACCOUNT / "namespace").read_text("utf-8").strip()
-            file = os.environ.get("KUBECONFIG") or None  # the library has read it when it was imported
+            # The library itself looks once, when it is imported.
+            file = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
             contexts, active = config.list_kube_config_contexts(config_file=file)
             wanted = self._context or active["name"]
             for name in dict.fromkeys([wanted, *(each["name"] for each in contexts if self._server)]):
