@@ -150,6 +150,7 @@ def test_what_a_quota_counts_has_to_be_named(cluster, function):
 def test_the_pod_that_looks_may_be_where_the_run_may_be(cluster, function):
     place = function.spec.placement
     place.tolerations, place.node_selector = [{"key": "gpu", "operator": "Exists"}], {"gpu": "true"}
+    place.priority_class = "high"
     place.service_account, place.security_context = "trainer", {"runAsUser": 1000, "privileged": False}
     made = []
     cluster.create = lambda _path, body: made.append(body) or {"status": {"allowed": True}}
@@ -157,6 +158,7 @@ def test_the_pod_that_looks_may_be_where_the_run_may_be(cluster, function):
     (pod,) = [body["spec"] for body in made if body["kind"] == "Pod"]
     assert pod["tolerations"] == place.tolerations
     assert pod["nodeSelector"]["gpu"] == "true"
+    assert "priorityClassName" not in pod
     assert (pod["serviceAccountName"], pod["securityContext"]) == ("trainer", {"runAsUser": 1000})
     assert pod["containers"][0]["securityContext"] == {"privileged": False}
 

@@ -92,13 +92,15 @@ def _pod(subject: Subject, image: str, name: str) -> dict[str, Any]:
     }
     of_pod, of_container = parts.security(placement)
     container |= parts.filled({"imagePullPolicy": placement.image_pull_policy, "securityContext": of_container})
+    where = scheduling(placement, subject.settings.spot)
+    where.pop("priorityClassName", None)  # nobody is to make room for a look
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": int(2 * _PATIENCE),  # should nobody be left to remove it
         "automountServiceAccountToken": False,
         "containers": [container],
         **parts.filled({"securityContext": of_pod}),
-        **scheduling(placement, subject.settings.spot),
+        **where,
     }
     metadata_ = {"name": name, "labels": {MANAGED: "framework"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata_, "spec": spec}
