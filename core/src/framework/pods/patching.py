@@ -46,7 +46,7 @@ def patched(manifest: dict[str, Any], patch: Any) -> dict[str, Any]:
             _operate(result, operation, number)
         return result
     raise UsageError(
-        f"spec.options.patch is a {type(patch).__name__}",
+        f"spec.options.patch is {patch!r}, which is no patch",
         advice="Give a mapping (strategic merge) or a list (JSON patch).",
     )
 
@@ -92,7 +92,8 @@ def _operate(document: Any, operation: Any, number: int) -> None:
         _apply(parent, path[-1], kind, operation)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         said = f"{operation}: {type(error).__name__} {error}"
-        raise UsageError(f"{where} does not fit: {said}", advice="Look at the manifest with --dry-run.") from None
+        advice = "Leave the patch out and look at what it is for: --dry-run."
+        raise UsageError(f"{where} does not fit: {said}", advice=advice) from None
 
 
 def _apply(parent: Any, last: str, kind: str, operation: dict[str, Any]) -> None:
