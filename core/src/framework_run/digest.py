@@ -3,7 +3,8 @@
 A container's log is rotated, and what is read of it is its end. So a carrier may ask (``digest``) that everything but
 log lines is said once more, in one document, behind the end; and (``termination``) that a note of the end with the
 document's hash is written to a file, which Kubernetes keeps with the pod's status. Events have numbers, so who reads
-both the frames and the digest applies each of them once.
+both the frames and the digest applies each of them once. What is printed before the process ends may be rotated away
+as well, so whoever stays says the end of the log and the digest again (`framework_run.holding`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ LIMIT: Final = 1 << 20
 """Bytes of the events in a digest; of more, metrics go first, then artifacts, then the rest, the oldest first."""
 NOTE_LIMIT: Final = 4096
 """Bytes of a termination message (Kubernetes: terminationMessagePath)."""
+TAIL: Final = 1 << 20
+"""Characters of the end of the log that are said again with the digest."""
 
 _LEFT_OUT: Final = frozenset({"log", "heartbeat"})
 _LAST_ONLY: Final = frozenset({"progress", "peak"})  # where the latest says it all
@@ -46,6 +50,14 @@ class Closing:
         self._frame: list[tuple[int, str]] = []  # the beginning and the end of the run, which are never cut
         self._size = 0
         self._cut = 0
+        self._said: dict[str, Any] | None = None  # the digest, when it has been
+        self._tail: deque[Event] = deque()
+        self._tail_size = 0
+
+    @property
+    def written(self) -> int:
+        """As the carrier's."""
+        return self._carrier.written
 
     def write(self, event: Event) -> None:
         """Write an event; behind the end, the digest and the note.
@@ -55,6 +67,8 @@ class Closing:
         """
         self._carrier.write(event)
         if event["kind"] in _LEFT_OUT:
+            if self._says_digest and event["kind"] == "log":
+                self._keep(event)
             return
         if self._says_digest:
             self._remember(event)
@@ -68,6 +82,23 @@ class Closing:
     def close(self) -> None:
         """As the carrier's."""
         self._carrier.close()
+
+    def say_again(self) -> None:
+        """Say the end of the log and the digest once more, for who can read only what comes from now on.
+
+        Nothing is said where no digest was.
+        """
+        if self._said is None:
+            return
+        with suppress(OSError):  # it was said before
+            for document in (*self._tail, self._said):
+                self._carrier.write(document)
+
+    def _keep(self, event: Event) -> None:
+        self._tail.append(event)
+        self._tail_size += len(event["data"]["text"])
+        while self._tail_size > TAIL:
+            self._tail_size -= len(self._tail.popleft()["data"]["text"])
 
     def _remember(self, event: Event) -> None:
         kind, item = event["kind"], (event["seq"], _text(event))
@@ -90,6 +121,7 @@ class Closing:
                 document = self._document()
                 note["digest"] = hash_of(document)
                 self._carrier.write(document)
+                self._said = document
         except (OSError, ValueError) as error:  # the end itself is written
             sys.stderr.write(f"the closing digest could not be written: {error}\n")
         if self._termination:

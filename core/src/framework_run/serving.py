@@ -33,6 +33,7 @@ class LineCarrier:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._waiting = b""
+        self.written = 0  # all is read
 
     def write(self, event: Event) -> None:
         """Take one event; an end, and what waits before it, is written at once."""

@@ -23,6 +23,7 @@ from framework_run.signals import Requests
 from framework_run.timelimits import TimeLimits
 
 if TYPE_CHECKING:
+    from framework_run.digest import Closing
     from framework_run.loglimit import Line, LogLimit
 
 _READ = 65_536  # bytes of one read of a pipe: all that it holds
@@ -52,7 +53,9 @@ class Watcher:
         self, submission: dict[str, Any], carrier: Carrier, requests: Requests, secrets: Mapping[str, str] = _NO_SECRETS
     ) -> None:
         self.submission = submission
-        self.carrier, self.log_limit = _as_asked(carrier, submission["carrier"])
+        self.closing = _closing(carrier, submission["carrier"])
+        self.carrier = self.closing or carrier
+        self.log_limit = _log_limit(submission["carrier"])
         self.requests = requests
         self.producer = Producer(submission["run"])
         self.is_command = submission["code"].get("command") is not None
@@ -127,10 +130,10 @@ class Watcher:
         except Exception as error:  # noqa: BLE001  the end is written whatever happens
             end = ends.backend(f"the supervisor failed: {type(error).__name__}: {error}")
         completed = self.finish(end) and end["state"] == "completed"
-        if self.submission["carrier"].get("hold"):
-            from framework_run.holding import hold
+        if self.closing is not None or self.submission["carrier"].get("hold"):
+            from framework_run.holding import stay
 
-            hold(self.submission["carrier"]["hold"], self.requests)
+            stay(self.submission["carrier"], self.closing, self.requests)
         return 0 if completed else 1
 
     def _follow(self, started: launch.Started) -> ends.Ending:
@@ -352,15 +355,18 @@ class Watcher:
         return end
 
 
-def _as_asked(carrier: Carrier, options: dict[str, Any]) -> tuple[Carrier, LogLimit | None]:
-    """The carrier with what the submission asks of it besides: a closing digest, a limit to the log."""
-    limit = None
-    if options.get("log"):
-        from framework_run.loglimit import LogLimit
+def _closing(carrier: Carrier, options: dict[str, Any]) -> Closing | None:
+    """The carrier with the closing digest and the note that the submission asks for; None where it asks for none."""
+    if not (options.get("digest") or options.get("termination")):
+        return None
+    from framework_run.digest import closing
 
-        limit = LogLimit(int(options["log"]["first"]), int(options["log"]["last"]))
-    if options.get("digest") or options.get("termination"):
-        from framework_run.digest import closing
+    return closing(carrier, options)
 
-        carrier = closing(carrier, options)
-    return carrier, limit
+
+def _log_limit(options: dict[str, Any]) -> LogLimit | None:
+    if not options.get("log"):
+        return None
+    from framework_run.loglimit import LogLimit
+
+    return LogLimit(int(options["log"]["first"]), int(options["log"]["last"]))

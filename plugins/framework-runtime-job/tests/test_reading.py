@@ -113,3 +113,20 @@ def test_foreign_text_is_remembered_as_evidence_and_is_no_event():
     assert b"no readable submission" in reader.said
     assert b"unable to retrieve" in reader.said
     assert reader.cursor["since"] == "2026-11-24T12:00:00.1Z"
+
+
+def test_behind_the_digest_nothing_is_waited_for_whatever_is_missing():
+    """As of a log that was rotated in the midst, in a pod that stays."""
+    events = _run(["one", "two", "three"], digest=True)
+    rest = [events[0], *events[4:]]
+    reader = Reader(TOKEN, {})
+    *before, last = [line for _, line in _log(rest, 0.001)]
+    for line in before:
+        reader.feed(line)
+    assert reader.ended
+    assert not reader.done
+    assert "ended" not in reader.cursor
+    reader.feed(last)
+    assert reader.done
+    assert reader.cursor["missing"] == [[2, 2], [4, 4]]
+    assert Reader(TOKEN, reader.cursor).done

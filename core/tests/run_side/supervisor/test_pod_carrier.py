@@ -7,16 +7,17 @@ import json
 import random
 import signal
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from framework.engine.apply import merge
-from framework_run import digest
-from framework_run.events import Event
+from framework_run import digest, holding
+from framework_run.events import Event, Producer
 from framework_run.frames import Decoder
+from framework_run.signals import Requests
 
 Start = Callable[..., Any]
 
@@ -276,3 +277,90 @@ def test_it_stays_no_longer_than_asked_and_not_for_nothing(
         (tmp_path / "kept" / name).touch()
     hold = {"folder": str(tmp_path / "kept"), "seconds": seconds}
     assert Printed(printed("def main():\n    return 7\n", {"hold": hold})).of("end")[0]["state"] == "completed"
+
+
+HOUR = 3600.0
+
+
+class Elsewhere:
+    """A carrier that keeps what it is given, and says how much it has printed."""
+
+    def __init__(self, written: int) -> None:
+        self.written = written
+        self.taken: list[Event] = []
+
+    def write(self, event: Event) -> None:
+        self.taken.append(event)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def closed(carrier: Elsewhere, lines: Sequence[str] = ()) -> digest.Closing:
+    """A run that has said its end and its digest."""
+    closing = digest.closing(carrier, {"digest": True})
+    producer = Producer({"uid": "0198"})
+    for line in lines:
+        closing.write(producer.event("log", {"stream": "stdout", "text": line}))
+    closing.write(producer.event("result", {"values": {"a": 1}}))
+    closing.write(producer.event("end", {"state": "completed"}))
+    return closing
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each wait; none of them is waited."""
+    found: list[float] = []
+    monkeypatch.setattr(holding, "_wait", lambda seconds, _requests: found.append(seconds))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("written", "hold", "expected"),
+    [
+        (holding.LONG, 0.0, []),
+        (holding.LONG + 1, 0.0, [holding.ROTATION]),
+        (holding.LONG + 1, 5.0, [holding.ROTATION]),
+        (0, 5.0, [5.0]),
+        (0, HOUR, [holding.ROTATION, HOUR - holding.ROTATION]),
+    ],
+)
+def test_the_digest_is_said_again_when_a_node_may_have_rotated_it_and_at_the_very_end(
+    waits: list[float], tmp_path: Path, written: int, hold: float, expected: list[float]
+) -> None:
+    carrier = Elsewhere(written)
+    closing = closed(carrier)
+    (tmp_path / "left").touch()
+    options = {"digest": True, "hold": {"folder": str(tmp_path), "seconds": hold}}
+    holding.stay(options, closing, Requests())
+    assert waits == expected
+    said = [item for item in carrier.taken if digest.is_digest(item)]
+    assert said == said[:1] * (1 + len(expected))
+
+
+def test_with_the_digest_the_end_of_the_log_is_said_again() -> None:
+    carrier = Elsewhere(0)
+    closing = closed(carrier, lines=["a" * digest.TAIL, "b" * (digest.TAIL // 2), "c\n"])
+    before = len(carrier.taken)
+    closing.say_again()
+    again = carrier.taken[before:]
+    assert [item["data"]["text"][:1] for item in again[:-1]] == ["b", "c"]
+    assert all(item in carrier.taken[:before] for item in again)
+
+
+def test_a_long_log_keeps_nobody_who_is_asked_to_go(
+    printed: Callable[..., bytes], handler: Start, tmp_path: Path
+) -> None:
+    """With it all the same: the stream ends with the digest, of the same hash."""
+    source = "def main():\n    for _ in range(10):\n        print('x' * 1_000_000)\n    return 7\n"
+    with (tmp_path / "printed").open("wb") as file:
+        carrier = {"type": "frames", "digest": True, "termination": str(tmp_path / "note")}
+        run = handler(source, popen={"stdout": file}, carrier=carrier)
+        run.until((tmp_path / "note").exists)
+        assert run.process.poll() is None, "it stays"
+        run.process.send_signal(signal.SIGTERM)
+        assert run.status == 0
+    first, second = Printed((tmp_path / "printed").read_bytes()).digests
+    assert first == second
+    assert digest.hash_of(second) == note_of(tmp_path / "note")["digest"]

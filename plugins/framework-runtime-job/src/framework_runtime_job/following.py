@@ -63,7 +63,7 @@ class Following:
         Raises:
             Unreachable: The cluster does not answer.
         """
-        if self._reader.ended:
+        if self._reader.done:
             return
         pod = self._pod()
         self._deliver(pod)
@@ -78,7 +78,7 @@ class Following:
 
     def live(self) -> Batches:
         """All that comes, until the end has come or nothing can come any more; an empty batch now and then."""
-        while not self._reader.ended:
+        while not self._reader.done:
             pod, over = None, False
             try:
                 for pod in self._until_begun():
@@ -92,14 +92,14 @@ class Following:
                 if not over and silent_node_end(self._api, pod) is not None:
                     return  # nobody is there to give the rest
                 yield from self._log(follow=not over)
-                if not self._reader.ended and (over or self._is_over()):
+                if not self._reader.done and (over or self._is_over()):
                     yield from self._log(follow=False)  # what was written between the last line read and the end
                     return
             except (Refused, Unreachable) as error:
                 if not _may_pass(error, over=over):
                     return  # it has no log: its container never began, or its node has it no more
                 yield [], self._reader.cursor
-            if not self._reader.ended:
+            if not self._reader.done:
                 time.sleep(_AGAIN)
 
     def _pod(self) -> Json | None:
@@ -206,7 +206,7 @@ class Following:
             if events or now > said + _SAY:
                 yield [self._refined(event) for event in events], self._reader.cursor
                 said = time.monotonic()
-            if self._reader.ended and self._reader.whole:
+            if self._reader.done:
                 return
             if follow and now > heard + _SILENCE:
                 if self._is_over():

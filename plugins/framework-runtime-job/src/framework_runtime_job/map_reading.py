@@ -57,7 +57,7 @@ class Reading:
             if error.status in _FORBIDDEN:
                 raise
             self.broken = error.is_passing  # else its node has none of it any more
-        self.ended = self._stream.ended or (self.reader.ended and self.reader.whole)
+        self.ended = self._stream.ended or self.reader.done
         return events
 
     def close(self) -> None:

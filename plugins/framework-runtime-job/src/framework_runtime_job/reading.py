@@ -34,6 +34,7 @@ class Reader:
         self._seq = int(cursor.get("seq", 0))
         self._missing: list[list[int]] = [list(each) for each in cursor.get("missing", [])]
         self.ended = bool(cursor.get("ended"))  # the final end has been given
+        self._closed = self.ended  # the closing digest has been given
         self.said = b""  # the last foreign text
 
     @property
@@ -47,14 +48,14 @@ class Reader:
         found: dict[str, Any] = {"since": self._since, "seq": self._seq}
         if self._missing:
             found["missing"] = self._missing
-        if self.ended:
+        if self.done:
             found["ended"] = True
         return found
 
     @property
-    def whole(self) -> bool:
-        """Whether every event up to the last one has come."""
-        return not self._missing
+    def done(self) -> bool:
+        """Whether the end has come, and all before it that is still to be had: behind it is the closing digest."""
+        return self.ended and (self._closed or not self._missing)
 
     def begin(self) -> None:
         """A new stream begins: what was left of the last one is no line of it."""
@@ -87,20 +88,21 @@ class Reader:
     def _admitted(self, event: Event) -> list[Event]:
         """The event, or those of a digest, as far as they are new."""
         if is_digest(event):
-            return [each for each in events_of(event) if self._is_new(each)]
+            found = [each for each in events_of(event) if self._is_new(each)]
+            self._closed = True
+            return found
         return [event] if self._is_new(event) else []
 
     def _is_new(self, event: Event) -> bool:
+        if event["kind"] == "end" and not event.get("child"):
+            self.ended = True
         seq = int(event["seq"])
         if seq > self._seq:
             if seq > self._seq + 1:
                 self._missing = [*self._missing, [self._seq + 1, seq - 1]][-_RANGES:]
             self._seq = seq
-        elif not self._fill(seq):
-            return False
-        if event["kind"] == "end" and not event.get("child"):
-            self.ended = True
-        return True
+            return True
+        return self._fill(seq)
 
     def _fill(self, seq: int) -> bool:
         """Whether a number is one of the missing; it no longer is."""
