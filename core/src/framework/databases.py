@@ -196,6 +196,10 @@ class Database(ABC):
         """One run with its handle and cursor, ended or not."""
 
     @abstractmethod
+    def handles(self, kind: str) -> list[Handle]:
+        """The handles of all runs of a kind, ended or not, the newest first: they tell where there have been runs."""
+
+    @abstractmethod
     def delete_runs(self, uids: Iterable[str]) -> int:
         """Delete runs with their events, logs, metrics and children; returns how many runs are gone."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import Factory, define, frozen
@@ -186,11 +186,16 @@ class Runtime(ABC):
     def cancel(self, handle: Handle, grace: float) -> None:
         """Ask it to end, and end it after ``grace`` seconds (0: at once). Returns at once; the end is an event."""
 
-    def leftovers(self, state_of: StateOf) -> list[Leftover]:  # noqa: ARG002
+    def leftovers(self, state_of: StateOf, handles: Iterable[Handle] = ()) -> list[Leftover]:  # noqa: ARG002
         """What is left of runs that have ended, at the backend; a kind that leaves nothing has none.
 
+        Args:
+            state_of: Tells the state of a run.
+            handles: Those of the runs of this kind that this installation knows: where else there may be something.
+
         Raises:
-            BackendError: The backend does not answer.
+            BackendError: The backend does not answer. Of several places it is enough that one does; the others are
+                said by a warning.
         """
         return []
 

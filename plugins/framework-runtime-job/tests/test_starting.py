@@ -34,8 +34,11 @@ class FakeCluster:
             raise BackendError("broken")
         body = copy.deepcopy(body)
         body["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in body.pop("stringData", {}).items()}
-        body["metadata"]["uid"] = f"uid {len(self.objects)}"
+        body["metadata"] |= {"uid": f"uid {len(self.objects)}", "creationTimestamp": "now"}
         return self.objects.setdefault(f"{path}/{body['metadata']['name']}", body)
+
+    def age(self, _stamp):
+        return 0.0
 
     def patch(self, path, _body, **_query):
         return self.objects[path]

@@ -190,6 +190,18 @@ class RunsSuite(DatabaseBed):
         database.apply(uid_of(run), whole_run(run)[:1])
         assert reopen().active_run(uid_of(run)).handle == {"kind": "local", "version": 1, "folder": "/x"}
 
+    def test_the_handles_of_a_kind_are_those_of_its_ended_runs_too(self, database: Database) -> None:
+        ended, running, other, without = (run_document(created=float(number)) for number in range(4))
+        for run in (ended, running, without):
+            run["spec"]["kind"] = "job"
+        database.create_run(ended, handle={"kind": "job", "namespace": "a"})
+        database.create_run(running, handle={"kind": "job", "namespace": "b"})
+        database.create_run(other, handle={"kind": "local", "folder": "/x"})
+        database.create_run(without)
+        database.apply(uid_of(ended), whole_run(ended))
+        assert [handle["namespace"] for handle in database.handles("job")] == ["b", "a"]
+        assert database.handles("dask") == []
+
     def test_active_runs_are_those_without_a_final_end(self, database: Database) -> None:
         created, running, ended, inferred, other = (run_document(created=float(number)) for number in range(5))
         other["spec"]["kind"] = "job"

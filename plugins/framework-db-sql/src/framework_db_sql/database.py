@@ -87,6 +87,10 @@ class SqlDatabase(Database):
         """One run with its handle and cursor."""
         return self._runs.active_one(uid)
 
+    def handles(self, kind: str) -> list[Handle]:
+        """The handles of all runs of a kind."""
+        return self._runs.handles(kind)
+
     def delete_runs(self, uids: Iterable[str]) -> int:
         """Delete runs with all that is theirs, and their children."""
         return self._runs.delete(uids)

@@ -165,6 +165,13 @@ class Runs:
             raise missing(uid)
         return _followed(row)
 
+    def handles(self, kind: str) -> list[Handle]:
+        """The handles of all runs of a kind, the newest first."""
+        query = "SELECT handle FROM runs WHERE kind = ? AND handle IS NOT NULL ORDER BY id DESC"
+        with self._engine.reading() as session:
+            rows = session.execute(query, (kind,)).fetchall()
+        return [loads(handle) for (handle,) in rows]
+
     def delete(self, uids: Iterable[str]) -> int:
         """Delete runs and the runs that they have opened; returns how many are gone."""
         gone: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -336,7 +336,11 @@ class DaskRuntime(Runtime):
         evidence = self._provider(place.provider).evidence(place) if place.provider == "local" else ""
         return ends.lost(evidence) if evidence else None
 
-    def leftovers(self, state_of: StateOf) -> list[Leftover]:  # noqa: ARG002  clusters belong to no run
+    def leftovers(
+        self,
+        state_of: StateOf,  # noqa: ARG002  clusters belong to no run
+        handles: Iterable[Handle] = (),  # noqa: ARG002  the provider notes where it has had some
+    ) -> list[Leftover]:
         """The clusters that never came up, and that nobody else ends.
 
         Raises:

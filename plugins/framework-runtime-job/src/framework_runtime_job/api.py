@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -229,10 +230,15 @@ class Api:
 
     def age(self, stamp: str) -> float:
         """Seconds since a moment that the cluster has noted, by the cluster's own clock as of its last answer."""
-        from datetime import datetime
-
         then = datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-        return self._seen[0] + (time.monotonic() - self._seen[1]) - then
+        return self._now() - then
+
+    def stamp(self) -> str:
+        """This moment as the cluster notes it, by its own clock."""
+        return datetime.fromtimestamp(self._now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _now(self) -> float:
+        return self._seen[0] + (time.monotonic() - self._seen[1])
 
     # Streams
 

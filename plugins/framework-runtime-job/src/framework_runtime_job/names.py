@@ -13,6 +13,12 @@ FUNCTION: Final = "framework/function"
 HELD: Final = "framework/runner"
 """Labels; everything that is made has `MANAGED`, what belongs to one run `RUN`, what is shared `HELD`."""
 
+USED: Final = "framework/used"
+"""The annotation of what is shared: when it was last used, to within an hour."""
+
+PREFLIGHT: Final = "framework-preflight-"
+"""How the names of pods begin that only look."""
+
 INDEX: Final = "batch.kubernetes.io/job-completion-index"
 """The cluster's own label of a pod of an Indexed Job: which one it is, from 0."""
 

@@ -20,7 +20,7 @@ from framework.pods import parts
 from framework.pods.placement import scheduling
 from framework.runtimes import Finding
 from framework_runtime_job import causes, pods
-from framework_runtime_job.names import CONTAINER, MANAGED
+from framework_runtime_job.names import CONTAINER, MANAGED, PREFLIGHT
 from framework_runtime_job.pending import why
 from framework_runtime_job.subject import Subject
 
@@ -61,7 +61,7 @@ def probe(subject: Subject, image: str) -> dict[str, Any]:
         BackendError: It does not start, or has no Python; the message is the cluster's or the registry's.
     """
     api, base = subject.api, f"/api/v1/namespaces/{subject.namespace}/pods"
-    name = f"framework-preflight-{os.urandom(5).hex()}"
+    name = f"{PREFLIGHT}{os.urandom(5).hex()}"
     api.create(base, _pod(subject, image, name))
     try:
         deadline = time.monotonic() + _PATIENCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,18 +205,21 @@ class JobRuntime(Runtime):
             return
         self._notes.remove(handle)
 
-    def leftovers(self, state_of: StateOf) -> list[Leftover]:
-        """Jobs, Secrets and archives that no run needs, in the settings' namespace or the context's."""
-        from framework_runtime_job.leftovers import leftovers
+    def leftovers(self, state_of: StateOf, handles: Iterable[Handle] = ()) -> list[Leftover]:
+        """What no run needs, in the settings' namespace or the context's, and wherever runs have been.
 
-        api = self.api()
-        return leftovers(api, self.settings.namespace or api.namespace, state_of)
+        Raises:
+            BackendError: None of the clusters answers.
+        """
+        from framework_runtime_job.sweeping import sweep
+
+        return sweep(self, handles, state_of)
 
     def discard(self, leftover: Leftover) -> None:
         """Remove one of them."""
-        from framework_runtime_job.leftovers import discard
+        from framework_runtime_job.sweeping import discard
 
-        discard(self.api(), leftover)
+        discard(self, leftover)
 
 
 def _sources(document: dict[str, Any], runner: str, prepared: Prepared) -> Sources:

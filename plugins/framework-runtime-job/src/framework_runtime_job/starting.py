@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.errors import BackendError, UsageError
 from framework.models import Function
 from framework.runtimes import Handle
 from framework_runtime_job import manifests
-from framework_runtime_job.api import Api, Json
-from framework_runtime_job.names import job_name
+from framework_runtime_job.api import Api, Json, Refused
+from framework_runtime_job.names import USED, job_name
 from framework_runtime_job.observing import place_mark
 from framework_runtime_job.options import JobOptions
 from framework_runtime_job.places import Place
@@ -25,11 +26,17 @@ if TYPE_CHECKING:
     from framework_runtime_job.notes import Notes
 
 _HASH: Final = 16  # hex digits of the archive's digest in its name
+_NOTED: Final = 3_600.0  # seconds in which the use of an archive is noted once
 
 
 def runner_name(digest: str) -> str:
     """The name of the ConfigMap with the archive of a digest."""
     return f"framework-runner-{digest.rpartition(':')[2][:_HASH]}"
+
+
+def last_used(metadata: Json) -> str:
+    """When an archive was last used, as far as that is noted; at first that is when it was made."""
+    return str((metadata.get("annotations") or {}).get(USED) or metadata["creationTimestamp"])
 
 
 class Starter:
@@ -76,9 +83,20 @@ class Starter:
 
         archive = build(run_sides(document))
         name = runner_name(archive.digest)
-        if self._api.find(f"{place.config_maps}/{name}") is None:  # it is removed when nobody has used it for long
+        found = self._api.find(f"{place.config_maps}/{name}")
+        if found is None:
             self._api.create(place.config_maps, manifests.runner(name, archive.data))
+        else:
+            self._mark_used(place, found["metadata"])
         return name
+
+    def _mark_used(self, place: Place, metadata: Json) -> None:
+        """Note that an archive is used, where that is not noted yet: it is removed when nobody has used it for long."""
+        if self._api.age(last_used(metadata)) < _NOTED:
+            return
+        with suppress(Refused):  # without the right to patch, its age and the Jobs that name it have to do
+            change = {"metadata": {"annotations": {USED: self._api.stamp()}}}
+            self._api.patch(f"{place.config_maps}/{metadata['name']}", change)
 
     def again(self, handle: Handle) -> Handle | None:
         """The handle of the same attempt where it was started from here before, and is there; else None."""

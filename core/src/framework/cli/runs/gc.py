@@ -29,11 +29,12 @@ _COLUMNS = (Column("what", flexible=True), Column("run"), Column("age", right=Tr
 def gc(kind: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Remove what ended runs have left at a backend.
 
-    What belongs to runs that this database does not know is left alone: it may be somebody else's.
+    It is looked for wherever runs of this database have been; what cannot be looked at is said. What belongs to runs
+    that this database does not know is left alone: it may be somebody else's.
     """
     session = collected()
     runtime = session.runtime(kind)
-    found = runtime.leftovers(lambda uid: _state(session, uid))
+    found = runtime.leftovers(lambda uid: _state(session, uid), session.database.handles(kind))
     if as_json:
         write_json([attrs.asdict(each) for each in found])
     elif found:
