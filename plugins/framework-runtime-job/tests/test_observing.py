@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 import urllib3
 
+from framework_run.digest import hash_of
 from framework_run.events import Producer
 from framework_run.frames import encode
 from framework_runtime_job.api import Refused, Unreachable
@@ -174,3 +176,45 @@ def test_a_log_is_asked_for_again_while_its_node_does_not_answer():
     assert next(batches)[0] == []
     api.log = _log()
     assert [event["kind"] for events, _ in batches for event in events] == ["end"]
+
+
+def _noted(**facts):
+    note = {"state": "completed", "cause": None, "message": "", "exit_code": 0, "events": 2, **facts}
+    state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": json.dumps(note)}}
+    status = {"phase": "Succeeded", "containerStatuses": [{"name": "run", "state": state}]}
+    return {"metadata": {"name": "p"}, "status": status}
+
+
+def _digest():
+    """The lines of a log whose rotation has left the closing digest alone; and its hash."""
+    producer = Producer(HANDLE["run"])
+    events = [producer.event("result", {"values": {"a": 1}}), producer.event("end", {"state": "completed"})]
+    document = {"digest": 1, "events": events, "cut": 0}
+    frames = b"".join(encode(document, TOKEN))
+    return b"".join(b"2026-11-24T12:00:00.1Z " + line + b"\n" for line in frames.split(b"\n")[:-1]), hash_of(document)
+
+
+def test_a_digest_alone_is_the_whole_run_where_its_hash_is_noted():
+    log, written = _digest()
+    api = FakeApi(pod=_noted(digest=written), job=_job(), log=log)
+    given = [event["kind"] for events, _ in Following(api, HANDLE, {}).live() for event in events]
+    assert given == ["result", "end"]
+    assert observation(api, HANDLE).end is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "cause", "said"),
+    [
+        ({}, "failed", "Lost", "it completed, and what it gave is not known: the closing digest of its log is sha256:"),
+        ({"state": "failed", "cause": "UserError", "message": "bad"}, "failed", "UserError", "bad (the closing digest"),
+        ({"state": "aborted", "cause": "Aborted", "message": "asked"}, "aborted", "Aborted", "asked (the closing"),
+    ],
+)
+def test_of_a_digest_with_another_hash_nothing_is_taken_and_the_end_is_as_it_is_noted(facts, state, cause, said):
+    log, _ = _digest()
+    api = FakeApi(pod=_noted(digest="sha256:another", **facts), job=_job(), log=log)
+    assert [events for events, _ in Following(api, HANDLE, {}).live() if events] == []
+    end = observation(api, HANDLE).end
+    assert (end["state"], end["cause"]) == (state, cause)
+    assert end["message"].startswith(said)
+    assert "sha256:another" in end["message"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framework_run.digest import closing
+from framework_run.digest import closing, hash_of
 from framework_run.events import Producer
 from framework_run.frames import encode
 from framework_runtime_job.reading import Reader
@@ -130,3 +131,79 @@ def test_behind_the_digest_nothing_is_waited_for_whatever_is_missing():
     assert reader.done
     assert reader.cursor["missing"] == [[2, 2], [4, 4]]
     assert Reader(TOKEN, reader.cursor).done
+
+
+def _read(events, note, *, cut=0):
+    """What a reader gives of a run that is over, and the reader; ``cut`` lines of the log's end are not there."""
+    reader = Reader(TOKEN, {})
+    reader.begin(note)
+    lines = [line for _, line in _log(events, 0.001)]
+    found = [event for line in lines[: len(lines) - cut] for event in reader.feed(line)]
+    return found + reader.rest(), reader
+
+
+def _note(events, state="completed"):
+    return {"state": state, "cause": None, "message": "", "exit_code": 0, "digest": hash_of(events[-1])}
+
+
+def test_a_digest_of_the_hash_that_is_noted_brings_what_is_missing_and_the_end_behind_it():
+    events = _run(["one", "two"], digest=True)
+    found, reader = _read([events[0], *events[3:]], _note(events))
+    assert [(event["seq"], event["kind"]) for event in found][-2:] == [(3, "result"), (6, "end")]
+    assert "message" not in found[-1]["data"]
+    assert reader.done
+    assert reader.doubt == ""
+
+
+def test_a_digest_that_was_changed_is_not_taken_and_the_end_says_so():
+    events = _run(["one", "two"], digest=True)
+    changed = json.loads(json.dumps(events[-1]))
+    changed["events"][1]["data"] = {"values": {"r0": "another"}}
+    found, _ = _read([events[0], *events[3:-1], changed], _note(events))
+    assert [event["seq"] for event in found] == [1, 4, 5, 6], "of the missing ones none"
+    assert found[-1]["data"]["state"] == "completed"
+    for each in (events[-1], changed):
+        assert hash_of(each) in found[-1]["data"]["message"]
+
+
+def test_what_is_noted_stands_against_an_end_whose_log_was_changed():
+    events = _run(["one"], digest=True)
+    note = {**_note(events, "failed"), "cause": "UserError", "message": "ValueError: bad", "exit_code": 1}
+    found, _ = _read([*events[:-1], {**events[-1], "cut": 1}], note)
+    end = found[-1]["data"]
+    assert (end["state"], end["cause"], end["exit_code"]) == ("failed", "UserError", 1)
+    assert end["message"].startswith("ValueError: bad (the closing digest of its log is sha256:")
+
+
+def test_a_digest_that_is_cut_off_is_said_where_something_is_missing():
+    events = _run(["x" * 9000, "two"], digest=True)
+    found, reader = _read([events[0], *events[3:]], _note(events), cut=1)
+    assert found[-1]["kind"] == "end"
+    assert "cut off" in found[-1]["data"]["message"]
+    assert not reader.done
+    found, reader = _read(events, _note(events), cut=1)
+    assert found == events[:-1], "nothing is missing"
+    assert reader.done
+
+
+def test_of_two_digests_the_right_one_is_taken():
+    events = _run(["one"], digest=True)
+    found, reader = _read([events[0], events[-2], {**events[-1], "cut": 1}, events[-1]], _note(events))
+    assert "message" not in found[-1]["data"]
+    assert {event["seq"] for event in found} == {1, 3, 4}
+    assert reader.done
+
+
+@pytest.mark.parametrize("step", [0.0001, 1.7])
+def test_whoever_goes_on_where_the_end_was_held_back_gets_it(step):
+    events = _run(["one"], digest=True)
+    *before, last = _log([events[0], *events[2:]], step)
+    first = Reader(TOKEN, {})
+    first.begin(_note(events))
+    found = [event for _, line in before for event in first.feed(line)]
+    assert "end" not in {event["kind"] for event in found}
+    second = Reader(TOKEN, json.loads(json.dumps(first.cursor)))
+    second.begin(_note(events))
+    found += [event for _, line in _since([*before, last], second.since) for event in second.feed(line)]
+    assert [event["kind"] for event in found] == ["state", "result", "end"]
+    assert second.done

@@ -185,16 +185,22 @@ def of_job(job: Json) -> Ending | None:
     return None
 
 
-def of_ended(pod: Json, said: str) -> Ending:
+def note_of(pod: Json) -> dict[str, Any]:
+    """What the runner has left with its pod (`framework_run.digest.read_note`): empty before its end, and without."""
+    return read_note(_terminated(pod).get("message", ""))
+
+
+def of_ended(pod: Json, said: str, doubt: str = "") -> Ending:
     """The end of a container that left no final record.
 
     Args:
         pod: The pod.
         said: The last that it printed that was no event.
+        doubt: What is wrong with the digest in its log, in words.
     """
     ended = _terminated(pod) or _failed_before(pod)
-    if note := read_note(ended.get("message", "")):
-        return _of_note(note)
+    if note := note_of(pod):
+        return _of_note(note, doubt or "its log was gone before anybody had read it")
     reason, code = ended.get("reason", ""), ended.get("exitCode")
     words = line(said) or line(_foreign(ended.get("message", "")))
     if reason == _OOM:
@@ -210,11 +216,11 @@ def of_ended(pod: Json, said: str) -> Ending:
     return _of_code(code, words)
 
 
-def _of_note(note: dict[str, Any]) -> Ending:
-    """The end that the runner has left with the pod, where its log is gone."""
+def _of_note(note: dict[str, Any], why: str) -> Ending:
+    """The end that the runner has left with the pod, where its log does not have it."""
     if note["state"] == "completed":
-        return ends.lost("it completed, and its log with what it gave was gone before anybody had read it", exit_code=0)
-    message = f"{note.get('message') or 'it failed'} (its log was gone before anybody had read it)"
+        return ends.lost(line(f"it completed, and what it gave is not known: {why}"), exit_code=0)
+    message = f"{note.get('message') or 'it failed'} ({why})"
     advice = "Run it again; whoever follows a run reads its log in time."
     return {
         "state": note["state"],

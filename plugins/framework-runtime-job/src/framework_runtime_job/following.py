@@ -13,7 +13,7 @@ from framework.errors import BackendError
 from framework.runtimes import Cursor, Handle
 from framework_run.events import Event
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
-from framework_runtime_job.causes import PULLING, line
+from framework_runtime_job.causes import PULLING, line, note_of
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.nodes import silent_node_end
 from framework_runtime_job.parcels import deliver, is_waited_for
@@ -185,11 +185,13 @@ class Following:
         pod = self._pod()
         if pod is None:
             return
-        self._reader.begin()
+        self._reader.begin(note_of(pod))
         path = f"{self._place.pods}/{pod['metadata']['name']}/log"
         stream = Stream(lambda: self._api.stream(path, **query))
         try:
             yield from self._taken(stream, follow=follow)
+            if stream.ended and not stream.broken and (rest := self._reader.rest()):
+                yield [self._refined(event) for event in rest], self._reader.cursor
         finally:
             stream.close()
 

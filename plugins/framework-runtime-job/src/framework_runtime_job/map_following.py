@@ -167,7 +167,7 @@ class MapFollowing:
     def _ended(self, index: int, reading: Reading) -> list[Event]:
         """What follows from the end of a stream."""
         pod = self._pods.there.get(index)
-        if reading.reader.done or (reading.reader.ended and not reading.follow):
+        if reading.reader.done or (reading.reader.ended and not (reading.follow or reading.broken)):
             self._finish(index)
         elif reading.broken:
             self._again[index] = time.monotonic() + _AGAIN

@@ -8,6 +8,7 @@ from typing import Any, Final
 from framework.runtimes import Cursor
 from framework_run.events import Event
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
+from framework_runtime_job.causes import note_of
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
@@ -30,6 +31,7 @@ class Reading:
 
     def __init__(self, api: Api, handle: dict[str, Any], pod: Json, cursor: Cursor, *, follow: bool) -> None:
         self.reader = Reader(handle["token"], cursor)
+        self.reader.begin(note_of(pod))
         self.follow = follow
         self.began = time.monotonic()
         self.broken = False  # it has ended before it had all that is there
@@ -57,6 +59,9 @@ class Reading:
             if error.status in _FORBIDDEN:
                 raise
             self.broken = error.is_passing  # else its node has none of it any more
+        self.broken = self.broken or self._stream.broken
+        if self._stream.ended and not self.broken:
+            events += self.reader.rest()
         self.ended = self._stream.ended or self.reader.done
         return events
 

@@ -53,18 +53,20 @@ def of_begun(api: Api, handle: Handle, pod: Json, *, asked: bool) -> Observation
     if not terminated(pod):
         end = silent_node_end(api, pod)
         return Observation(alive=end is None, end=end)
-    said, ended = _last_words(api, handle, pod)
-    if ended:
+    read = _read_end(api, handle, pod)
+    if read.ended:
         return Observation(alive=False)
     if asked:
         return Observation(alive=False, end=ends.aborted("it was asked to end, and was killed before it could say so"))
-    end = causes.disruption(pod, node_of(api, pod)) or causes.of_ended(pod, said)
+    said = read.said.decode("utf-8", "replace")
+    end = causes.disruption(pod, node_of(api, pod)) or causes.of_ended(pod, said, read.doubt)
     return Observation(alive=False, end=end)
 
 
-def _last_words(api: Api, handle: Handle, pod: Json) -> tuple[str, bool]:
-    """The last that it printed that was no event, and whether its own end is in its log."""
+def _read_end(api: Api, handle: Handle, pod: Json) -> Reader:
+    """What has read the end of its log: whether its own end is there, and the last that was no event."""
     reader = Reader(handle["token"], {})
+    reader.begin(causes.note_of(pod))
     path = f"{Place(handle).pods}/{pod['metadata']['name']}/log"
     try:
         response = api.stream(path, container=CONTAINER, timestamps="true", tailLines=str(_TAIL))
@@ -72,5 +74,5 @@ def _last_words(api: Api, handle: Handle, pod: Json) -> tuple[str, bool]:
     except Refused as error:
         if error.is_passing:
             raise  # its node does not answer now: what it has may be the run's own end
-        return "", False  # the node has none of it any more
-    return reader.said.decode("utf-8", "replace"), reader.ended
+        # else the node has none of it any more
+    return reader

@@ -2,21 +2,28 @@
 
 The log is read with the time that the kubelet notes before each line. A reader that comes back asks for the log since
 the last line it has had; as the API knows seconds only, some lines come again, and their numbers tell.
+
+Of a run that is over, the runner has left the hash of its closing digest with the pod. A digest in the log that has
+another one is not taken, and the end says so: it is held back until the digest has been seen.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from framework.runtimes import Cursor
-from framework_run.digest import events_of, is_digest
+from framework_run.digest import events_of, hash_of, is_digest
 from framework_run.events import Event
 from framework_run.frames import Decoder
 
 _STAMP: Final = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 _REMEMBERED: Final = 4_000  # bytes of foreign text, which is evidence where a run has no end
 _RANGES: Final = 1_000  # missing ranges that a cursor keeps
+_NO_NOTE: Final[Mapping[str, Any]] = MappingProxyType({})
+_CUT: Final = "the closing digest of its log is cut off: what is missing of its events is gone"
 
 
 class Reader:
@@ -29,6 +36,8 @@ class Reader:
 
     def __init__(self, token: str, cursor: Cursor) -> None:
         self._token = token
+        self._held: Event | None = None  # the end, until the digest has been seen
+        self.doubt = ""  # what is wrong with the digest, in words
         self.begin()
         self._since = str(cursor.get("since", ""))
         self._seq = int(cursor.get("seq", 0))
@@ -45,7 +54,8 @@ class Reader:
     @property
     def cursor(self) -> Cursor:
         """How far it has read."""
-        found: dict[str, Any] = {"since": self._since, "seq": self._seq}
+        seq = self._seq if self._held is None else int(self._held["seq"]) - 1  # what was not given comes again
+        found: dict[str, Any] = {"since": self._since, "seq": seq}
         if self._missing:
             found["missing"] = self._missing
         if self.done:
@@ -55,10 +65,15 @@ class Reader:
     @property
     def done(self) -> bool:
         """Whether the end has come, and all before it that is still to be had: behind it is the closing digest."""
-        return self.ended and (self._closed or not self._missing)
+        return self.ended and self._held is None and (self._closed or not self._missing)
 
-    def begin(self) -> None:
-        """A new stream begins: what was left of the last one is no line of it."""
+    def begin(self, note: Mapping[str, Any] = _NO_NOTE) -> None:
+        """A new stream begins: what was left of the last one is no line of it.
+
+        Args:
+            note: The termination message of the runner (`framework_run.digest.read_note`) where the run is over.
+        """
+        self._note = note
         self._rest = b""
         self._decoder = Decoder(self._token)
         self._decoder.feed(b"\n")  # a frame's own first newline may be a line that is not read again
@@ -77,9 +92,21 @@ class Reader:
                     self._foreign(item)
                 else:
                     found += self._admitted(item)
-            if self._decoder.settled:
+            if self._decoder.settled and self._held is None:
                 self._since = stamp.decode("ascii", "replace")
         return found
+
+    def rest(self) -> list[Event]:
+        """At the end of a stream that was read whole: the end, if it waits for a digest that did not come."""
+        if self._held is not None and self._missing:
+            self.doubt = self.doubt or _CUT
+        return self._released()
+
+    def _released(self) -> list[Event]:
+        held, self._held = self._held, None
+        if held is None:
+            return []
+        return [_doubted(held, self._note, self.doubt) if self.doubt else held]
 
     def _foreign(self, text: bytes) -> None:
         if text.strip():
@@ -88,13 +115,25 @@ class Reader:
     def _admitted(self, event: Event) -> list[Event]:
         """The event, or those of a digest, as far as they are new."""
         if is_digest(event):
-            found = [each for each in events_of(event) if self._is_new(each)]
-            self._closed = True
-            return found
-        return [event] if self._is_new(event) else []
+            return self._of_digest(event)
+        if not self._is_new(event):
+            return []
+        if self._note.get("digest") and _is_end(event):
+            self._held = event
+            return []
+        return [event]
+
+    def _of_digest(self, document: dict[str, Any]) -> list[Event]:
+        """The events of a digest that are new, if it is the one that the runner has written."""
+        written, read = self._note.get("digest"), hash_of(document)
+        if written and written != read:
+            self.doubt = f"the closing digest of its log is {read}, and its runner wrote {written}: it was not taken"
+            return []
+        self.doubt, self._closed = "", True
+        return [each for each in events_of(document) if self._is_new(each)] + self._released()
 
     def _is_new(self, event: Event) -> bool:
-        if event["kind"] == "end" and not event.get("child"):
+        if _is_end(event):
             self.ended = True
         seq = int(event["seq"])
         if seq > self._seq:
@@ -112,3 +151,20 @@ class Reader:
                 self._missing[at : at + 1] = [part for part in parts if part[0] <= part[1]]
                 return True
         return False
+
+
+def _is_end(event: Event) -> bool:
+    return event["kind"] == "end" and not event.get("child")
+
+
+def _doubted(event: Event, note: Mapping[str, Any], doubt: str) -> Event:
+    """An end, as its runner has noted it with the pod, that says what is wrong with the log."""
+    data = event["data"]
+    if data["state"] != note["state"]:
+        data = {
+            **data,
+            **{name: note.get(name) for name in ("state", "cause", "exit_code")},
+            "message": note["message"],
+        }
+    message = f"{data['message']} ({doubt})" if data.get("message") else doubt
+    return {**event, "data": {**data, "message": message}}

@@ -31,6 +31,7 @@ class Stream:
         self._pieces: queue.Queue[bytes] = queue.Queue(ahead)
         self._closed = False
         self.ended = False  # all that came has been taken, and no more comes
+        self.broken = False  # what came is not all that there was
         self._thread = threading.Thread(target=self._read, name="framework-job-stream", daemon=True)
         self._thread.start()
 
@@ -69,8 +70,8 @@ class Stream:
                     return
         except FrameworkError as error:
             self._error = error
-        except Exception:  # noqa: BLE001, S110  a stream that breaks has ended: whoever takes it asks why
-            pass
+        except Exception:  # noqa: BLE001  a stream that breaks has ended: whoever takes it asks why
+            self.broken = True
         finally:
             with contextlib.suppress(Exception):
                 self._response.close()
