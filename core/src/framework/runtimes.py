@@ -205,3 +205,6 @@ class Runtime(ABC):
     @abstractmethod
     def cleanup(self, handle: Handle) -> None:
         """Remove what the run left at the backend. Called only after its records are in the database."""
+
+    def close(self) -> None:  # noqa: B027  most kinds have nothing open
+        """Let go of what this process has open, such as connections. Runs go on, and what is used again opens again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from framework.models import Function, FunctionMetadata
+from framework_runtime_dask import connections
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers.local import LocalProvider
 
@@ -15,15 +16,19 @@ from framework_runtime_dask.providers.local import LocalProvider
 def pytest_collection_modifyitems(items):
     """Tests with the marker ``cluster`` need a real Kubernetes cluster, and are skipped where there is none."""
     skip = pytest.mark.skip(reason="no cluster: run inside `testbed exec`, or set KUBECONFIG and TESTBED_CLUSTER")
-    # Clients of Dask in other threads draw numbers while examples are made; it is no strategy that does.
-    quiet = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
     here = Path(__file__).parent
     for item in items:
         if not item.path.is_relative_to(here):
             continue
-        item.add_marker(quiet)
         if item.get_closest_marker("cluster") and not os.environ.get("TESTBED_CLUSTER"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """A test leaves no connection behind: their threads would be in the way of those that follow."""
+    yield
+    connections.close_all()
 
 
 @pytest.fixture(scope="session")

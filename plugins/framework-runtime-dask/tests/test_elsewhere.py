@@ -39,7 +39,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
     session = Session()
     yield session
-    session.database.close()
+    session.close()
 
 
 @pytest.fixture

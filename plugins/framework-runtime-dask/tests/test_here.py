@@ -41,8 +41,7 @@ def session(shared_home, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
     session = Session()
     yield session
-    if "database" in vars(session):
-        session.database.close()
+    session.close()
 
 
 def request(tmp_path, **options):

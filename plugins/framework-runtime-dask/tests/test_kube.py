@@ -15,7 +15,7 @@ from framework.models import Function, FunctionMetadata
 from framework.models.function import Scale
 from framework.runtimes import RuntimeContext
 from framework.testing.running import Live, submission
-from framework_runtime_dask.clients import is_news
+from framework_runtime_dask.connections import is_news
 from framework_runtime_dask.kube import making, site
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place

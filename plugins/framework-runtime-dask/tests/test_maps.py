@@ -59,8 +59,7 @@ def session(shared_home, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
     session = Session()
     yield session
-    if "database" in vars(session):
-        session.database.close()
+    session.close()
 
 
 @pytest.fixture

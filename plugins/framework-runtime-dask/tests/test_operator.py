@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from framework.plugins.manager import Plugins
-from framework.runtimes import RuntimeContext
-from framework.settings import runtime_table
 from framework.testing.runtimes import RuntimeSuite
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers.operator import OperatorProvider
@@ -70,10 +67,6 @@ class TestOperator(RuntimeSuite):
     @pytest.fixture
     def home(self, tmp_path, shared):
         return configured(tmp_path / "home", "suite")
-
-    @pytest.fixture
-    def runtime(self, home):
-        return Plugins().runtime(self.kind, RuntimeContext(home=str(home), settings=runtime_table(self.kind, home)))
 
     @pytest.fixture
     def tmp_path(self, tmp_path):

@@ -10,9 +10,6 @@ import sys
 import pytest
 from distributed import Client
 
-from framework.plugins.manager import Plugins
-from framework.runtimes import RuntimeContext
-from framework.settings import runtime_table
 from framework.testing.runtimes import RuntimeSuite
 
 
@@ -60,7 +57,3 @@ class TestAddress(RuntimeSuite):
         path.mkdir()
         (path / "config.toml").write_text(f'[runtime.dask]\nprovider = "address"\naddress = "{outside}"\n')
         return path
-
-    @pytest.fixture
-    def runtime(self, home):
-        return Plugins().runtime(self.kind, RuntimeContext(home=str(home), settings=runtime_table(self.kind, home)))

@@ -70,6 +70,13 @@ class Session:
             self._runtimes[kind] = self.plugins.runtime(kind, context)
         return self._runtimes[kind]
 
+    def close(self) -> None:
+        """Close what is open: the database, and what runtimes have open to watch runs. The runs go on."""
+        for runtime in self._runtimes.values():
+            runtime.close()
+        if "database" in vars(self):
+            self.database.close()
+
 
 _VARIABLES = ("FRAMEWORK_HOME", "FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT", "FRAMEWORK_PLUGINS")
 _sessions: dict[tuple[Any, ...], Session] = {}
@@ -78,8 +85,8 @@ _sessions: dict[tuple[Any, ...], Session] = {}
 def _close_replaced() -> None:
     """Close what the sessions of another environment have open; a parent's connections are left to the parent."""
     for key, session in _sessions.items():
-        if key[0] == os.getpid() and "database" in vars(session):
-            session.database.close()
+        if key[0] == os.getpid():
+            session.close()
     _sessions.clear()
 
 

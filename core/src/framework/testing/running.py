@@ -258,11 +258,14 @@ class RuntimeCase:
         return tmp_path / "home"
 
     @pytest.fixture
-    def runtime(self, home: Path) -> Runtime:
-        """The runtime under test: the registered one, unless overridden."""
+    def runtime(self, home: Path) -> Iterator[Runtime]:
+        """The runtime under test: the registered one with the settings of its home, closed behind the test."""
         from framework.plugins.manager import Plugins
+        from framework.settings import runtime_table
 
-        return Plugins().runtime(self.kind, RuntimeContext(home=str(home)))
+        runtime = Plugins().runtime(self.kind, RuntimeContext(home=str(home), settings=runtime_table(self.kind, home)))
+        yield runtime
+        runtime.close()
 
     @pytest.fixture
     def start(self, runtime: Runtime) -> Iterator[Start]:

@@ -1,127 +1,15 @@
-"""Clients of schedulers: one a scheduler and process, and the few questions that are asked there."""
+"""What clients ask of schedulers: the few questions that are answered in a scheduler's own process."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from framework.errors import BackendError
-from framework_runtime_dask.provider import Place
-from framework_runtime_dask.security import of_client
+from framework_runtime_dask.connections import first_line
+from framework_runtime_dask.provider import UnreachableError
 
-_CONNECT: Final = 10.0  # seconds to reach a scheduler that somebody has named
-_STARTED: Final = 30.0  # seconds to reach one that has been started for us, and may be busy
 _ASK: Final = 30.0  # seconds for an answer of one
-
-
-class UnreachableError(BackendError):
-    """A scheduler does not answer.
-
-    Args:
-        message: What was tried.
-        refused: Its machine answered that nobody listens there: it is gone.
-    """
-
-    def __init__(self, message: str, *, refused: bool, advice: str = "") -> None:
-        super().__init__(message, advice=advice)
-        self.refused = refused
-
-
-class Clients:
-    """The clients of this process.
-
-    Args:
-        reach: Gives the address of a cluster's scheduler as seen from here.
-    """
-
-    def __init__(self, reach: Callable[[Place], str]) -> None:
-        self._reach = reach
-        self._made: dict[tuple[int, str, str], Any] = {}
-        self._lock = threading.Lock()  # of several threads that want the same client one makes it
-
-    def client(self, place: Place, *, timeout: float | None = None) -> Any:
-        """The client of a cluster's scheduler.
-
-        Args:
-            place: The cluster.
-            timeout: Seconds to reach it; longer unless told where its provider has started it.
-
-        Raises:
-            UnreachableError: It does not answer.
-        """
-        timeout = timeout or (_CONNECT if place.provider == "address" else _STARTED)
-        key = _key(place)
-        with self._lock:
-            found = self._made.get(key)
-            if found is not None and found.status == "running":
-                return found
-            if found is not None:
-                found.close(timeout=0)
-            try:
-                address = self._reach(place)
-            except BackendError as error:
-                raise UnreachableError(error.message, refused=False, advice=error.advice) from error
-            self._made[key] = _connect(place, address, timeout)
-            return self._made[key]
-
-    def forget(self, place: Place) -> None:
-        """Close the client of a cluster."""
-        found = self._made.pop(_key(place), None)
-        if found is not None:
-            found.close(timeout=1)
-
-
-def _key(place: Place) -> tuple[int, str, str]:
-    return os.getpid(), place.address, place.facts.get("uid", "")
-
-
-def _connect(place: Place, address: str, timeout: float) -> Any:
-    from distributed import Client
-    from distributed.comm.core import CommClosedError
-
-    if address.startswith("tls://") and not place.security:
-        raise UnreachableError(
-            f"the scheduler {place.address} speaks TLS, and nothing is known here of its certificates",
-            refused=False,
-            advice="Name them: ca_file, cert and key of options.security.",
-        )
-    logging.getLogger("distributed.client").addFilter(is_news)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
-            return Client(address, timeout=timeout, security=of_client(place.security), set_as_default=False)
-    except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
-        refused = "refused" in _chain(error)
-        raise UnreachableError(
-            f"the scheduler {place.address} does not answer: {_first_line(error)}",
-            refused=refused,
-            advice="Check the address, and that `dask scheduler` runs there.",
-        ) from error
-
-
-def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Dask's own log is to be seen: what a broken connection means, `observe` says."""
-    error = (record.exc_info or (None, None))[1]
-    return not isinstance(error, (asyncio.CancelledError, OSError)) and "Failed to reconnect" not in record.getMessage()
-
-
-def _chain(error: BaseException | None) -> str:
-    """What an error and its causes say."""
-    words = []
-    while error is not None:
-        words.append(f"{type(error).__name__} {error}")
-        error = error.__cause__ or error.__context__
-    return " ".join(words).lower()
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -136,7 +24,7 @@ def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> 
         return client.sync(client._run_on_scheduler, function, *arguments, callback_timeout=_ASK)  # noqa: SLF001
     except (OSError, TimeoutError, CommClosedError, asyncio.CancelledError) as error:
         raise UnreachableError(
-            f"the scheduler {client.scheduler.address} does not answer: {_first_line(error)}",
+            f"the scheduler {client.scheduler.address} does not answer: {first_line(error)}",
             refused=False,
             advice="Look whether it is there: framework dask cluster list",
         ) from error

@@ -62,10 +62,12 @@ def list_clusters(as_json: bool) -> None:
 @_as_json
 def show(name: str, of_provider: str | None, namespace: str | None, as_json: bool) -> None:
     """Show a cluster and its workers."""
-    from framework_runtime_dask.clients import Clients, about_workers, on_scheduler
+    from framework_runtime_dask.clients import about_workers, on_scheduler
+    from framework_runtime_dask.connections import Connections
 
     owner, place = _found(name, of_provider, namespace)
-    workers = on_scheduler(Clients(owner.reach).client(place), about_workers)
+    with Connections(owner.reach).client(place) as client:
+        workers = on_scheduler(client, about_workers)
     if as_json:
         click.echo(json.dumps({**attrs.asdict(place), "workers": workers}))
         return

@@ -48,6 +48,19 @@ class NotStartedError(BackendError):
         self.end = end
 
 
+class UnreachableError(BackendError):
+    """A scheduler does not answer.
+
+    Args:
+        message: What was tried.
+        refused: Its machine answered that nobody listens there: it is gone.
+    """
+
+    def __init__(self, message: str, *, refused: bool, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.refused = refused
+
+
 class Provider(ABC):
     """One way to have a cluster.
 
@@ -122,6 +135,9 @@ class Provider(ABC):
 
     def discard(self, leftover: Leftover) -> None:  # noqa: B027  a provider without leftovers is never asked
         """Remove one of them."""
+
+    def release(self) -> None:  # noqa: B027  most have nothing open
+        """Let go of what is open on the way to clusters."""
 
     def close(self, place: Place) -> None:
         """End a cluster that this provider has started."""

@@ -30,8 +30,6 @@ from framework.runtimes import (
 from framework_run import ends
 from framework_run.events import Event
 from framework_runtime_dask.clients import (
-    Clients,
-    UnreachableError,
     about_workers,
     forget_topic,
     has_room,
@@ -40,8 +38,9 @@ from framework_runtime_dask.clients import (
     release,
     stay_for_results,
 )
+from framework_runtime_dask.connections import Connections
 from framework_runtime_dask.options import DaskOptions
-from framework_runtime_dask.provider import NotStartedError, Place, Provider
+from framework_runtime_dask.provider import NotStartedError, Place, Provider, UnreachableError
 from framework_runtime_dask.providers import provider
 from framework_runtime_dask.records import Records
 from framework_runtime_dask.scale import check_numbers, check_times, seconds
@@ -68,7 +67,7 @@ class DaskRuntime(Runtime):
         super().__init__(context)
         self._home = Path(context.home)
         self._providers: dict[str, Provider] = {}
-        self._clients = Clients(lambda place: self._provider(place.provider).reach(place))
+        self._connections = Connections(lambda place: self._provider(place.provider).reach(place))
         self._records = Records(self._home)
 
     def validate(self, function: Function) -> None:
@@ -91,11 +90,11 @@ class DaskRuntime(Runtime):
             return self._provider(options.provider).findings(options)
         place = self._provider("address").ensure(function, options)
         try:
-            client = self._clients.client(place)
-            check_versions(client, place)
+            with self._connections.client(place) as client:
+                check_versions(client, place)
+                count = len(client.scheduler_info(n_workers=-1)["workers"])
         except BackendError as error:
             return [Finding(subject=f"scheduler {place.address}", ok=False, message=error.message, advice=error.advice)]
-        count = len(client.scheduler_info(n_workers=-1)["workers"])
         return [Finding(subject=f"scheduler {place.address}", ok=True, message=f"{count} workers")]
 
     def render(self, submission: Submission) -> dict[str, Any]:
@@ -116,12 +115,16 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: The cluster cannot be had, or no worker could ever take it.
         """
-        from framework_runtime_dask import seed, sending, shipping
-
         try:
-            place, client = self._cluster(submission.function)
+            place = self._cluster(submission.function)
         except NotStartedError as error:
             return _unstarted(submission.document["run"], error.end)
+        with self._checked(submission.function, place) as client:
+            return self._submit(client, place, submission)
+
+    def _submit(self, client: Any, place: Place, submission: Submission) -> Handle:
+        from framework_runtime_dask import seed, sending, shipping
+
         options = self._options(submission.function)
         bundle = shipping.bundle(submission)
         client.register_plugin(bundle, name=bundle.name)
@@ -160,8 +163,6 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: As of `submit`.
         """
-        from framework_runtime_dask import sending, shipping
-
         first = submissions[0]
         if self._options(first.function).driver == "client":
             raise UsageError(
@@ -170,9 +171,17 @@ class DaskRuntime(Runtime):
             )
         parent = first.document["record"]["spec"]["parent"]
         try:
-            place, client = self._cluster(first.function)
+            place = self._cluster(first.function)
         except NotStartedError as error:
             return _unstarted({**first.document["run"], "uid": parent}, error.end)
+        with self._checked(first.function, place) as client:
+            return self._map(client, place, submissions, parallelism)
+
+    def _map(self, client: Any, place: Place, submissions: Sequence[Submission], parallelism: int) -> Handle:
+        from framework_runtime_dask import sending, shipping
+
+        first = submissions[0]
+        parent = first.document["record"]["spec"]["parent"]
         bundle = shipping.bundle(first)
         client.register_plugin(bundle, name=bundle.name)
         options, run = self._options(first.function), {**first.document["run"], "uid": parent}
@@ -267,12 +276,12 @@ class DaskRuntime(Runtime):
         why_not = partial(self._provider(place.provider).without_workers, place)
         try:
             try:
-                client = self._clients.client(place, timeout=_GLANCE)
-                return observation(client, handle, why_not, self._deaths(client, place))
+                with self._connections.client(place, timeout=_GLANCE) as client:
+                    return observation(client, handle, why_not, self._deaths(client, place))
             except OSError:  # the connection has just broken: ask once more
-                self._clients.forget(place)
-                client = self._clients.client(place, timeout=_GLANCE)
-                return observation(client, handle, why_not, self._deaths(client, place))
+                self._connections.forget(place)
+                with self._connections.client(place, timeout=_GLANCE) as client:
+                    return observation(client, handle, why_not, self._deaths(client, place))
         except UnreachableError as error:
             evidence = self._provider(place.provider).evidence(place)
             if evidence or error.refused:
@@ -289,9 +298,9 @@ class DaskRuntime(Runtime):
             return
         try:
             place = _place(handle)
-            client = self._clients.client(place, timeout=_GLANCE)
-            deaths = self._deaths(client, place)
-            yield from Follower(client, handle, cursor, deaths, lambda: bool(self._ended(handle))).batches(wait=wait)
+            with self._connections.client(place, timeout=_GLANCE) as client:
+                deaths, is_gone = self._deaths(client, place), lambda: bool(self._ended(handle))
+                yield from Follower(client, handle, cursor, deaths, is_gone).batches(wait=wait)
         except (UnreachableError, OSError):
             return  # `observe` says what is to be concluded from that
 
@@ -306,7 +315,8 @@ class DaskRuntime(Runtime):
         if _UNSTARTED in handle:
             return
         try:
-            cancel(self._clients.client(_place(handle)), handle, grace)
+            with self._connections.client(_place(handle)) as client:
+                cancel(client, handle, grace)
         except OSError as error:
             raise _broken(_place(handle), error) from error
 
@@ -314,7 +324,8 @@ class DaskRuntime(Runtime):
         """Have the scheduler forget the run."""
         try:
             if not self._ended(handle):
-                self._forget(self._clients.client(_place(handle), timeout=_GLANCE), handle)
+                with self._connections.client(_place(handle), timeout=_GLANCE) as client:
+                    self._forget(client, handle)
         except (UnreachableError, OSError):
             pass  # what it kept is gone with it
         self._records.remove(handle["run"]["uid"])
@@ -358,7 +369,14 @@ class DaskRuntime(Runtime):
         Raises:
             BackendError: The scheduler does not answer.
         """
-        return dict(on_scheduler(self._clients.client(_place(handle)), about_workers))
+        with self._connections.client(_place(handle)) as client:
+            return dict(on_scheduler(client, about_workers))
+
+    def close(self) -> None:
+        """Close the connections to schedulers."""
+        self._connections.close()
+        for each in list(self._providers.values()):
+            each.release()
 
     def _deaths(self, client: Any, place: Place) -> Deaths:
         """What says why workers of a cluster are gone."""
@@ -381,24 +399,33 @@ class DaskRuntime(Runtime):
         given = {**self.context.settings, **function.spec.options}
         return structure(given, DaskOptions, source="spec.options")
 
-    def _cluster(self, function: Function) -> tuple[Place, Any]:
-        """The cluster of a function, and its client.
+    def _cluster(self, function: Function) -> Place:
+        """The cluster of a function.
 
         Raises:
             BackendError: It cannot be had.
-            UsageError: No worker of it has what is asked for.
         """
         options = self._options(function)
         where = self._provider(options.provider)
         where.validate(function, options)
-        place = where.ensure(function, options)
-        client = self._clients.client(place)
-        check_versions(client, place)
-        if place.provider != "local":  # whose driver looks itself; others may end a scheduler that says it is idle
-            on_scheduler(client, stay_for_results, _LONGEST)
-        if options.resources:
-            _check_resources(on_scheduler(client, has_room, options.resources), options, place)
-        return place, client
+        return where.ensure(function, options)
+
+    @contextlib.contextmanager
+    def _checked(self, function: Function, place: Place) -> Iterator[Any]:
+        """The client of a cluster that can take a function.
+
+        Raises:
+            BackendError: It does not answer, or has other versions.
+            UsageError: No worker of it has what is asked for.
+        """
+        options = self._options(function)
+        with self._connections.client(place) as client:
+            check_versions(client, place)
+            if place.provider != "local":  # whose driver looks itself; others may end a scheduler that is idle
+                on_scheduler(client, stay_for_results, _LONGEST)
+            if options.resources:
+                _check_resources(on_scheduler(client, has_room, options.resources), options, place)
+            yield client
 
     def _handle(self, run: dict[str, Any], place: Place, bundle: str, count: int, options: DaskOptions) -> Handle:
         return {
