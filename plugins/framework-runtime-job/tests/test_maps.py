@@ -86,7 +86,7 @@ class FakeApi:
         return [] if path.endswith("events") else self.pods
 
     def find(self, path):
-        return self.job if "/jobs/" in path else {"metadata": {"uid": "here"}}
+        return self.job if "/jobs/" in path else {"metadata": {"uid": "here", "creationTimestamp": "t"}}
 
     def stream(self, path, **query):
         if "watch" in query:

@@ -151,7 +151,7 @@ def test_a_volume_that_is_not_there_ends_it_and_one_that_has_come_since_does_not
 
 
 def test_whoever_follows_is_told_once_why_it_does_not_begin(monkeypatch, caplog):
-    monkeypatch.setattr("framework_runtime_job.following._PATIENT", 0.0)
+    monkeypatch.setattr("framework_runtime_job.waits._PATIENT", -1.0)
     batches = Following(FakeApi(pod=_waiting("0/1 nodes are available"), job=_job()), HANDLE, {}).live()
     assert [next(batches)[0] for _ in range(3)] == [[], [], []]
     assert caplog.messages == ["j waits: Unschedulable: 0/1 nodes are available"]

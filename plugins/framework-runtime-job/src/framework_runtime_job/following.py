@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,16 @@ from framework.errors import BackendError
 from framework.runtimes import Cursor, Handle
 from framework_run.events import Event
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
-from framework_runtime_job.causes import PULLING, line, note_of
+from framework_runtime_job.causes import note_of
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.nodes import silent_node_end
 from framework_runtime_job.parcels import deliver, is_waited_for
-from framework_runtime_job.pending import pending_end, why
+from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
 from framework_runtime_job.refining import refined
 from framework_runtime_job.streams import Stream
-
-_logger = logging.getLogger(__name__)
+from framework_runtime_job.waits import Waits
 
 Batches = Iterator[tuple[list[Event], Cursor]]
 
@@ -32,7 +30,6 @@ _SILENCE: Final = 10.0  # seconds without a word after which the pod is looked a
 _LOOK: Final = 2.0  # seconds between two looks at a pod that does not begin
 _AGAIN: Final = 0.5  # seconds before a stream that broke is opened again
 _FORBIDDEN: Final = (401, 403)
-_PATIENT: Final = 5.0  # seconds after which it is said why a run does not begin
 _TRIES: Final = 5  # to deliver a parcel
 _BATCH: Final = 1 << 20  # bytes of the log that make one batch
 
@@ -54,8 +51,7 @@ class Following:
         self._handle = handle
         self._place = Place(handle)
         self._reader = Reader(handle["token"], cursor)
-        self._since = time.monotonic()
-        self._told: set[str] = set()
+        self._waits = Waits(api, handle)
 
     def there(self) -> Batches:
         """What is there now.
@@ -84,7 +80,7 @@ class Following:
                 for pod in self._until_begun():
                     self._deliver(pod)
                     if pod is None or not begun(pod):
-                        self._tell(pod)
+                        self._waits.tell([pod] if pod else [], missing=pod is None)
                         yield [], self._reader.cursor
                 if pod is None or not begun(pod):
                     return  # it never begins: `observe` says why
@@ -123,16 +119,6 @@ class Following:
                 yield changed
                 if changed is not None and begun(changed):
                     return
-
-    def _tell(self, pod: Json | None) -> None:
-        """Say why it does not begin yet, each reason once: whoever waits in front of a terminal wants to know."""
-        waiting = why(pod) if pod is not None else {}
-        reason, message = waiting.get("reason", ""), waiting.get("message", "")
-        about = "pull" if reason in PULLING else reason  # whose words alternate
-        if not message or about in self._told or time.monotonic() < self._since + _PATIENT:
-            return
-        self._told.add(about)
-        _logger.warning("%s waits: %s: %s", self._handle["job"], reason, line(message))
 
     def _deliver(self, pod: Json | None) -> None:
         """Send what the pod waits for, if it is here."""

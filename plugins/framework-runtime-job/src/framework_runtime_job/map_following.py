@@ -23,6 +23,7 @@ from framework_runtime_job.observing import of_begun
 from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.refining import refined
+from framework_runtime_job.waits import Waits
 
 Batches = Iterator[tuple[list[Event], Cursor]]
 
@@ -56,6 +57,7 @@ class MapFollowing:
         self._readings: dict[int, Reading] = {}
         self._passed: set[int] = set()  # whose log has been read as far as it is, where nothing is waited for
         self._again: dict[int, float] = {}  # when what broke may be tried again
+        self._waits = Waits(api, handle)
         self._looked_at = 0.0
         self._has_begun = bool(self._done)
         for index in self._done:
@@ -205,9 +207,16 @@ class MapFollowing:
                     continue
                 if (end := self._end_of(index, pod, wait=wait)) is not None:
                     events += self._observed(index, end)
+            if wait:
+                self._tell()
         except (Refused, Unreachable):
             pass  # the next look may be luckier
         return events
+
+    def _tell(self) -> None:
+        """Say why pods do not begin, or are not there."""
+        there = [pod for index, pod in self._pods.waiting() if index not in self._pods.gone]
+        self._waits.tell(there, missing=len(self._done) + len(there) < len(self._uids))
 
     def _end_of(self, index: int, pod: Json, *, wait: bool) -> ends.Ending | None:
         if index in self._pods.gone:
