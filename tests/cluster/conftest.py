@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import time
+import uuid
 from functools import partial
 from pathlib import Path
 
@@ -103,6 +104,39 @@ def pod_of(kubectl):
         return found
 
     return find
+
+
+@pytest.fixture
+def team(kubectl):
+    """A namespace of its own."""
+    name = f"team-{time.time_ns() % 10**9}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def claim(kubectl):
+    """Makes a claim of a folder of this machine, which is the node; its name. Many pods may have it at once."""
+    made = []
+
+    def call(path):
+        name = f"claim-{uuid.uuid4().hex[:8]}"
+        size, of_both = {"storage": "1Gi"}, {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+        place = {"type": "DirectoryOrCreate", "path": str(path)}
+        own = {"hostPath": place, "capacity": size, "claimRef": {"namespace": "default", "name": name}}
+        items = [
+            {"kind": "PersistentVolume", "spec": {**of_both, **own}},
+            {"kind": "PersistentVolumeClaim", "spec": {**of_both, "volumeName": name, "resources": {"requests": size}}},
+        ]
+        items = [{**each, "apiVersion": "v1", "metadata": {"name": name}} for each in items]
+        kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        made.append(name)
+        return name
+
+    yield call
+    for name in made:
+        kubectl("delete", "pvc,pv", name, "--wait=false")
 
 
 @pytest.fixture

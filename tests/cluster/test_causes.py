@@ -64,15 +64,6 @@ def test_a_program_that_the_image_lacks(start):
     assert "python9" in ran.status["message"]
 
 
-@pytest.fixture
-def team(kubectl):
-    """A namespace of its own."""
-    name = f"team-{time.time_ns() % 10**9}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
-
-
 def test_a_quota_of_zero(start, kubectl, team):
     kubectl("create", "quota", "zero", "--hard=pods=0", "-n", team)
     deadline = time.monotonic() + 30

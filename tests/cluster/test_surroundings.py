@@ -148,22 +148,9 @@ def index(packages):
 
 
 @pytest.fixture
-def cache(kubectl):
+def cache(claim, tmp_path):
     """A claim for what installers keep; its name."""
-    name = f"cache-{uuid.uuid4().hex[:8]}"
-    size, modes = {"storage": "1Gi"}, ["ReadWriteMany"]
-    own = {"hostPath": {"path": f"/tmp/{name}"}, "capacity": size, "claimRef": {"namespace": "default", "name": name}}
-    of_both = {"accessModes": modes, "storageClassName": ""}
-    made = [
-        {"kind": "PersistentVolume", "spec": {**of_both, **own}},
-        {"kind": "PersistentVolumeClaim", "spec": {**of_both, "volumeName": name, "resources": {"requests": size}}},
-    ]
-    items = [{**each, "apiVersion": "v1", "metadata": {"name": name}} for each in made]
-    items[1]["metadata"]["namespace"] = "default"
-    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    yield name
-    kubectl("delete", "pvc,pv", name, "--wait=false")
-    shutil.rmtree(f"/tmp/{name}", ignore_errors=True)
+    return claim(tmp_path / "cache")
 
 
 @pytest.fixture

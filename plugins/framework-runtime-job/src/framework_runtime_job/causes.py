@@ -12,6 +12,7 @@ from framework_runtime_job.api import Json
 from framework_runtime_job.names import CONTAINER
 
 _LONGEST: Final = 500  # characters of evidence
+_REFUSAL: Final = 1_000  # of one that names all that is to be set
 _OOM: Final = "OOMKilled"
 _TOO_OLD: Final = "is too old: a run needs"  # what the runner says of such a Python
 _SIGNAL: Final = 128  # an exit code of 128 + n says signal n
@@ -49,10 +50,10 @@ _QUOTA: Final = re.compile(
 )
 
 
-def line(text: str) -> str:
-    """A message as one line of evidence."""
+def line(text: str, longest: int = _LONGEST) -> str:
+    """A message as one line of evidence, of so many characters at most."""
     words = " ".join(text.split())
-    return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def image_pull(message: str) -> Ending:
@@ -90,7 +91,10 @@ def refused_pod(message: str) -> Ending | None:
         return ends.failed("Unschedulable", line(text), advice)
     if not _FINAL_REFUSALS.search(text):
         return None
-    return ends.bad_input(line(text), advice="The cluster's rules do not admit this pod: mend the spec as they say.")
+    advice = "The cluster's rules do not admit this pod: mend the spec as they say."
+    if "violates PodSecurity" in text:
+        advice = "Set what the message names in spec.placement.security_context, of pod and container alike."
+    return ends.bad_input(line(text, _REFUSAL), advice=advice)
 
 
 def _never_fits(asked: str, most: str) -> bool:
