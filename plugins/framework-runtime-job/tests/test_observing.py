@@ -104,7 +104,14 @@ def test_a_job_that_is_not_there_is_lost():
 def test_a_pod_that_was_asked_to_end_and_could_not_say_so_is_aborted():
     seen = observation(FakeApi(pod=ENDED, job=_job(**{ABORT: "10"})), HANDLE)
     assert (seen.alive, seen.end["cause"]) == (False, "Aborted")
-    assert observation(FakeApi(job=_job(**{ABORT: "10"})), HANDLE).end["state"] == "aborted"
+
+
+@pytest.mark.parametrize(("suspend", "said"), [(True, "before it began"), (False, "its pod is gone")])
+def test_of_a_pod_that_is_gone_it_is_said_whether_it_had_begun(suspend, said):
+    job = {**_job(**{ABORT: "10"}), "spec": {"suspend": suspend}}
+    end = observation(FakeApi(job=job), HANDLE).end
+    assert end["state"] == "aborted"
+    assert said in end["message"]
 
 
 def _waiting(message):

@@ -41,7 +41,9 @@ def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
     if job is None:
         return ends.lost(f"its Job {handle['job']} is not in the namespace {handle['namespace']} any more")
     if ABORT in job["metadata"].get("annotations", {}):
-        return ends.aborted("it was asked to end before it began")
+        waited = job.get("spec", {}).get("suspend")  # what had begun is not suspended (`ending.cancel`)
+        how = " before it began" if waited else ", and its pod is gone with what it had to say"
+        return ends.aborted(f"it was asked to end{how}")
     return causes.of_job(job) or _of_controller(api, handle, job) or _too_long(api, handle, job, "it has no pod yet")
 
 
