@@ -43,7 +43,7 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     submission = {**submission, "params": params_of(submission)}
     context = Context(submission, channel.send)
     slot.set_process(context)
-    end = call(submission, context, scratch, pid)
+    end = call(lambda: handler_of(submission["code"], scratch), submission, context, pid)
     completed = end["state"] == "completed"
     if not completed and not terminated:
         say(channel, "raised", {**end, "pid": os.getpid()})  # a child that the code forked may be here too
@@ -55,14 +55,35 @@ def run(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
     os._exit(0 if completed else end.get("exit_code") or 1)
 
 
-def call(submission: dict[str, Any], context: Context, scratch: str, pid: int) -> dict[str, Any]:
-    """Everything from the import to the keeping of what is returned, and its end."""
+def handler_of(code: dict[str, Any], scratch: str) -> Callable[..., Any]:
+    """Import the user's code as a script's of its folder would be, and find the handler.
+
+    Args:
+        code: The submission's ``code``.
+        scratch: A folder of this run's own.
+
+    Raises:
+        LoadingError: As `framework_run.loading.load`.
+    """
+    folder = folder_of(code, scratch)
+    prepare_path(folder)
+    sys.argv[:] = [os.path.join(folder, code.get("file") or code["module"])]  # noqa: PTH118  pathlib is slow to import
+    return load(code, folder)
+
+
+def call(
+    found: Callable[[], Callable[..., Any]], submission: dict[str, Any], context: Context, pid: int
+) -> dict[str, Any]:
+    """Everything from the import to the keeping of what is returned, and its end.
+
+    Args:
+        found: Imports the user's code and gives the handler.
+        submission: The submission.
+        context: The run's context.
+        pid: This process.
+    """
     try:
-        code = submission["code"]
-        folder = folder_of(code, scratch)
-        prepare_path(folder)
-        sys.argv[:] = [os.path.join(folder, code.get("file") or code["module"])]  # noqa: PTH118  pathlib is slow to import
-        function = load(code, folder)
+        function = found()
         args, keywords = arguments(function, submission, context)
         value = settle(function(*args, **keywords))
         if os.getpid() == pid:  # else a child that the code forked and let come back here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from framework_run import slot
 from framework_run.calling import params_of
 from framework_run.channel import Channel
 from framework_run.context import Context
-from framework_run.handler import call, catch_signals, die, finish, flush, open_streams, say, terminated
+from framework_run.handler import call, catch_signals, die, finish, flush, handler_of, open_streams, say, terminated
 
 
 def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn:
@@ -30,12 +31,13 @@ def serve(submission: dict[str, Any], channel_fd: int, scratch: str) -> NoReturn
     catch_signals()
     open_streams()
     context = Context(submission, channel.send)
+    found = functools.cache(lambda: handler_of(submission["code"], scratch))  # what it raises is not kept
     with open(submission["items_fd"], "rb") as items:  # noqa: PTH123  a descriptor
         for line in items:
             item = {**submission, **json.loads(line)}
             context = Context({**item, "params": params_of(item)}, channel.send)
             slot.set_process(context)
-            end = call({**item, "params": context.params}, context, scratch, pid)
+            end = call(found, {**item, "params": context.params}, context, pid)
             completed = end["state"] == "completed"
             if os.getpid() != pid or (terminated and not completed):
                 finish(context)

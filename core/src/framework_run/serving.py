@@ -11,8 +11,10 @@ import json
 import os
 import select
 import sys
+import time
+from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import Any
 
 from framework_run import ends, launch, peaks, processes
 from framework_run.errors import SecretError
@@ -21,6 +23,8 @@ from framework_run.signals import Requests
 from framework_run.watching import Watcher
 
 _MOST = 64  # reads of what a run has left in the pipes
+_GATHER = 0.05  # seconds that events may wait for more: those of a short run are then read at once
+_NEVER = float("inf")
 
 
 class LineCarrier:
@@ -34,17 +38,25 @@ class LineCarrier:
         self._fd = fd
         self._waiting = b""
         self.written = 0  # all is read
+        self.due = _NEVER  # when what waits must go, in the monotonic clock's seconds
 
     def write(self, event: Event) -> None:
         """Take one event; an end, and what waits before it, is written at once."""
+        if not self._waiting:
+            self.due = time.monotonic() + _GATHER
         self._waiting += json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
         if event["kind"] == "end":
-            self.flush()
+            self._send()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits, if it has waited for long enough."""
+        if time.monotonic() >= self.due:
+            self._send()
+
+    def _send(self) -> None:
         while self._waiting:
             self._waiting = self._waiting[os.write(self._fd, self._waiting) :]
+        self.due = _NEVER
 
     def close(self) -> None:
         """The next run writes to the same descriptor."""
@@ -68,6 +80,7 @@ class Server:
         self._values: dict[str, str] = {}
         self._handler: launch.Started | None = None
         self._items = -1  # the pipe by which the handler gets items
+        self._before: _Usage | None = None  # what it had used when it was ready for the next item
 
     def run(self, item: dict[str, Any]) -> None:
         """Run one item to its end.
@@ -93,9 +106,12 @@ class Server:
         watcher.handler = started
         watcher.item = json.dumps(item, separators=(",", ":")).encode("ascii") + b"\n"
         watcher.items = self._items
+        watcher.before = self._before or _Usage(started.pid)
         watcher.see_through(started)
         if watcher.status is not None or not watcher.pipes:
             self.close()
+        else:
+            self._before = _Usage(started.pid)  # now, while nobody waits for it
 
     def close(self) -> None:
         """Let the handler go: it ends when nothing more can come."""
@@ -103,7 +119,7 @@ class Server:
             os.close(self._items)
         for fd in self._handler.pipes if self._handler is not None else ():
             os.close(fd)
-        self._items, self._handler = -1, None
+        self._items, self._handler, self._before = -1, None, None
 
     def _start(self) -> launch.Started:
         from framework_run import secrets
@@ -128,6 +144,8 @@ class _Watcher(Watcher):
     """Watches one item: its end is the handler's word, or the handler's death."""
 
     handler: launch.Started
+    carrier: LineCarrier
+    before: _Usage
     item: bytes = b""
     items: int = -1
     reported: bool = False
@@ -141,7 +159,6 @@ class _Watcher(Watcher):
 
     def _watch(self) -> ends.Ending:
         self._begin()
-        before = _Usage(self.pid)
         self._give()
         self.limits.begin()
         while self.status is None and not self.reported:
@@ -152,8 +169,11 @@ class _Watcher(Watcher):
             self._drain()
             return self._end(self.status)
         self._empty()
-        self.usage = before.since()
+        self.usage = self.before.since()
         return self.verdict or ends.backend("the handler said nothing of its end")
+
+    def _patience(self) -> float:
+        return min(super()._patience(), max(0.0, self.carrier.due - time.monotonic()))
 
     def _give(self) -> None:
         """Give the item to the handler, which waits for one."""
@@ -220,11 +240,11 @@ class _Usage:
         return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def serve(stream: BinaryIO, fd: int) -> int:
+def serve(stream: Iterable[bytes], fd: int) -> int:
     """Serve what comes on a stream: a submission in the first line, then one item a line; an end is an event.
 
     Args:
-        stream: Where items come from.
+        stream: The lines, as they come.
         fd: Where events go.
 
     Returns:
@@ -234,10 +254,11 @@ def serve(stream: BinaryIO, fd: int) -> int:
 
     requests = Requests()
     processes.adopt_orphans()
-    submission = json.loads(stream.readline())
+    lines = iter(stream)
+    submission = json.loads(next(lines))
     with ExitStack() as until_the_end:
         server = Server(submission, LineCarrier(fd), requests, until_the_end.enter_context(scratch_of(submission)))
         until_the_end.callback(server.close)
-        for line in stream:
+        for line in lines:
             server.run(json.loads(line))
     return 0

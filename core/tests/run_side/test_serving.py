@@ -103,6 +103,16 @@ def log(events):
     return "".join(event["data"]["text"] for event in events if event["kind"] == "log")
 
 
+def test_that_a_run_has_begun_is_said_while_it_is_silent(served):
+    server = served()
+    server.run(0)
+    server.start(1, "sleep")
+    begun = json.loads(server.events.readline())
+    assert (begun["run"], begun["kind"], begun["data"]["state"]) == ("run-1", "state", "running")
+    os.kill(begun["data"]["pid"], signal.SIGKILL)
+    assert end(server.read())[0] == "failed"
+
+
 def test_runs_share_a_process_and_nothing_of_their_records(served):
     server = served()
     runs = [server.run(n, "system" if n == 1 else "") for n in range(4)]

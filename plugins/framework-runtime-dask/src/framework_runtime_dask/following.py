@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SAY: Final = 0.5  # seconds after which the caller gets an empty batch
 _LOOK: Final = 0.5  # seconds between two looks at the tasks
 _GATHER: Final = 0.05  # seconds in which events of a map's items are gathered
-_MOST: Final = 500  # messages, or results, in one batch
+_MOST: Final = 500  # parts of messages, or results, in one batch
 
 
 class Follower:
@@ -52,10 +52,10 @@ class Follower:
 
     def batches(self, *, wait: bool) -> Iterator[tuple[list[Event], Cursor]]:
         """As `framework.runtimes.Runtime.follow`."""
-        self._client.subscribe_topic(self._topic, lambda event: self._messages.put(event[1]))
+        self._client.subscribe_topic(self._topic, self._heard)
         try:
-            for _, message in self._client.get_events(self._topic):
-                self._messages.put(message)
+            for event in self._client.get_events(self._topic):
+                self._heard(event)
             said = time.monotonic()
             while True:
                 events = [*self._live(0.0 if not wait else 0.05), *self._finished()]
@@ -73,6 +73,10 @@ class Follower:
                     return
         finally:
             self._client.unsubscribe_topic(self._topic)
+
+    def _heard(self, event: tuple[float, dict[str, Any]]) -> None:
+        for part in event[1]["parts"]:
+            self._messages.put(part)
 
     def _is_over(self) -> bool:
         return self._over or not self._positions.left

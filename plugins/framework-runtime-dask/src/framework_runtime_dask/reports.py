@@ -6,6 +6,7 @@ Part of what runs in the process of a worker (`framework_runtime_dask.seed`).
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from typing import Any
@@ -14,22 +15,56 @@ from framework_runtime_dask.memory import MORE, RESTARTS, of_nanny
 from framework_runtime_dask.taps import name_of
 
 _BEAT = 0.05  # seconds that a report may wait for more
+_GATHER = 0.03  # seconds that it may wait for those of others
 _LONGEST = 1 << 16  # characters of one message, about
 _LOGS = "Look at the logs of the workers: a kill, a crash of what the task calls, a node that went."
 _LIVE = 1 << 23  # characters of a run's log that are sent live; the rest comes with the result
+
+
+class Post:
+    """What a worker has to tell by topics of the scheduler's: what comes in a short time goes as one message a topic.
+
+    A message of their own for each of many short items would be most of what they cost the scheduler and its clients.
+
+    Args:
+        worker: The worker.
+    """
+
+    def __init__(self, worker: Any) -> None:
+        self.worker = worker
+        self.lock = threading.Lock()
+        self.waiting: dict[str, list[dict[str, Any]]] = {}  # by topic
+
+    def add(self, topic: str, part: dict[str, Any]) -> None:
+        """Take a part; all that comes in the next moment goes with it."""
+        with self.lock:
+            is_first = not self.waiting
+            self.waiting.setdefault(topic, []).append(part)
+        if is_first:
+            self.worker.loop.add_callback(self.worker.loop.call_later, _GATHER, self.send)
+
+    def send(self) -> None:
+        """Send what waits; called in the worker's event loop."""
+        with self.lock:
+            waiting, self.waiting = self.waiting, {}
+        if self.worker.status.name in ("closing", "closed"):
+            return  # what ends because its worker does has not ended: it is started elsewhere, or lost
+        for topic, parts in waiting.items():
+            self.worker.log_event(topic, {"parts": parts})
 
 
 class Report:
     """What is told of one execution: live by a topic of the scheduler's, and whole in the task's result.
 
     Args:
-        worker: The worker.
+        post: What takes it to the scheduler.
         topic: The topic.
         index: Which item of a map it is; 0 for a run alone.
     """
 
-    def __init__(self, worker: Any, topic: str, index: int) -> None:
-        self.worker = worker
+    def __init__(self, post: Post, topic: str, index: int) -> None:
+        self.post = post
+        self.worker = post.worker
         self.topic = topic
         self.index = index
         self.execution = uuid.uuid4().hex[:12]
@@ -81,12 +116,12 @@ class Report:
     def send(self) -> None:
         """Send what waits."""
         lines = self.lines[self.sent :]
-        if not lines or self.worker.status.name in ("closing", "closed"):
-            return  # what ends because its worker does has not ended: it is started elsewhere, or lost
+        if not lines:
+            return
         self.live += self.size
         if self.is_live:
             message = {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines}
-            self.worker.log_event(self.topic, message)
+            self.post.add(self.topic, message)
             self.is_live = self.live < _LIVE  # a gap is seen, and the rest is fetched with the result
         self.sent, self.size = len(self.lines), 0
         self.due = time.monotonic() + _BEAT

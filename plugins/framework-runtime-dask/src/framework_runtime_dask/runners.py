@@ -78,7 +78,6 @@ class Slot:
     def run(self, item: dict[str, Any], report: Report) -> None:
         """Run one item; whether it has ended is in the report."""
         self.report = report
-        self.secede.unlink(missing_ok=True)
         has_left = False
         self.give(item)
         poll = select.poll()

@@ -19,7 +19,7 @@ from typing import Any
 from distributed import WorkerPlugin
 
 from framework_runtime_dask.memory import Watch
-from framework_runtime_dask.reports import Report, ending
+from framework_runtime_dask.reports import Post, Report, ending
 from framework_runtime_dask.runners import Reporter, Slot
 from framework_runtime_dask.stopping import stopper_of
 from framework_runtime_dask.taps import Outlet
@@ -52,9 +52,11 @@ class Bundle(WorkerPlugin):
         self.running: dict[str, Reporter | Slot] = {}
         self.maps: dict[str, dict[str, Any]] = {}  # by topic, what all items have in common
         self.idle: dict[str, list[Slot]] = {}
+        self.is_swept = False  # whether a thread looks after those that wait
         self.aborted: dict[str, float] = {}  # topics of which nothing more is to begin, and the grace of what has
         self.outlet = Outlet(worker)
         self.outlet.open()
+        self.post = Post(worker)
         self.stopper = stopper_of(worker)
         self.watch = Watch(worker, self.supervisors)
         self.watch.open()
@@ -113,7 +115,7 @@ class Bundle(WorkerPlugin):
             ``end``, which an observer may conclude.
         """
         uid = document["run"]["uid"]
-        report = Report(self.worker, topic, index)
+        report = Report(self.post, topic, index)
         with tempfile.TemporaryDirectory(
             prefix=f"run-{uid[:8]}-", dir=self.prepare(), ignore_cleanup_errors=True
         ) as at:
@@ -135,11 +137,11 @@ class Bundle(WorkerPlugin):
         document = self.common(topic)
         if topic in self.aborted:
             end = {**ending("Aborted", "it was asked to end before it began", _ABORTED), "state": "aborted"}
-            return Report(self.worker, topic, index).result(end)
+            return Report(self.post, topic, index).result(end)
         if document.get("requirements") or document["code"].get("command"):
             return self.single(topic, index, {**document, **item}, parcel)
         uid = item["run"]["uid"]
-        report = Report(self.worker, topic, index)
+        report = Report(self.post, topic, index)
         slot = self.take(topic) or Slot(self, document, parcel)
         self.running[uid] = slot
         if topic in self.aborted:  # it was asked while this was on its way
@@ -177,7 +179,7 @@ class Bundle(WorkerPlugin):
         """Have a process wait for another item, for a while."""
         slot.since = time.monotonic()
         with self.lock:
-            is_first = not any(self.idle.values())
+            is_first, self.is_swept = not self.is_swept, True
             self.idle.setdefault(topic, []).append(slot)
         if is_first:
             threading.Thread(target=self.sweep, daemon=True).start()
@@ -190,7 +192,8 @@ class Bundle(WorkerPlugin):
                 late = time.monotonic() - _IDLE
                 old = [slot for slots in self.idle.values() for slot in slots if slot.since < late]
                 self.idle = {name: [it for it in slots if it not in old] for name, slots in self.idle.items()}
-                is_over = not any(self.idle.values())
+                self.is_swept = any(self.idle.values())
+                is_over = not self.is_swept
             for slot in old:
                 slot.close()
             if is_over:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 
 from framework_run import processes, serving
 
@@ -19,4 +21,12 @@ def main(argv: list[str]) -> int:
     """
     if os.getppid() == int(argv[1]):  # else a worker that is about to be gone: then the input is at its end
         processes.die_with(int(argv[1]))
-    return serving.serve(sys.stdin.buffer, int(argv[0]))
+    return serving.serve(_lines(), int(argv[0]))
+
+
+def _lines() -> Iterator[bytes]:
+    """What comes on standard input; that the item before has left its place says nothing of the next one."""
+    for line in sys.stdin.buffer:
+        with suppress(FileNotFoundError):
+            os.unlink(os.environ["FRAMEWORK_DASK_SECEDE"])
+        yield line
