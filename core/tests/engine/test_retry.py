@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,7 +26,9 @@ from framework.engine.execute import Follower, execute
 from framework.engine.notes import note
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
+from framework.engine.retrying import start_due
 from framework.engine.session import Session, current
+from framework.engine.whereabouts import is_left_to_another
 from framework.models.causes import ENDED
 from framework.models.function import Retry
 from framework.runtimes import Observation, Runtime
@@ -62,7 +65,7 @@ def session() -> Session:
 
 @pytest.fixture
 def planned(session, tmp_path):
-    def make(code: str = TWICE, *, retry: dict[str, Any], **params: Any):
+    def make(code: str = TWICE, *, retry: dict[str, Any], on: Session = session, **params: Any):
         path = tmp_path / "job.py"
         path.write_text(code)
         marks = tmp_path / "marks"
@@ -70,7 +73,7 @@ def planned(session, tmp_path):
         request = RunRequest(
             target=str(path), handler="main", params={"marks": str(marks), **params}, retry={"backoff": 0, **retry}
         )
-        return plan(session, request)
+        return plan(on, request)
 
     return make
 
@@ -367,6 +370,68 @@ def test_a_client_that_died_when_it_had_started_an_attempt_is_made_good(session,
     ended = until(session, uid, lambda status: status["state"] in ENDED)
     assert (ended["state"], ended["results"]) == ("completed", {"return": 2})
     assert len(list((tmp_path / "marks").iterdir())) == 2
+
+
+@pytest.fixture
+def elsewhere(session, planned, tmp_path, monkeypatch):
+    """A run that waits for its second attempt, seen from a machine without its code; gives its uid and the way back."""
+    run = execute(session, planned(retry={"attempts": 2, "on": ["UserError"]}), watch=False)
+    uid, kept, away = run["metadata"]["uid"], tmp_path / "home" / "artifacts", tmp_path / "away"
+    kept.rename(away)
+    with monkeypatch.context() as patch:
+        patch.setattr("platform.node", lambda: "elsewhere")
+        until(session, uid, lambda status: status.get("retry"))
+
+        def back() -> None:
+            patch.undo()
+            away.rename(kept)
+
+        yield uid, back
+
+
+def test_an_attempt_whose_code_is_on_another_machine_is_left_to_that(session, elsewhere):
+    uid, back = elsewhere
+    for _ in range(3):
+        assert not start_due(session, session.database.run(uid))
+    assert session.database.run(uid)["status"]["state"] == "pending"
+    back()
+    ended = until(session, uid, lambda status: status["state"] in ENDED)
+    assert (ended["state"], ended["results"]) == ("completed", {"return": 2})
+
+
+def test_code_that_another_machine_has_kept_too_is_repeated_from_here(session, planned, tmp_path, monkeypatch):
+    retry = {"attempts": 2, "on": ["UserError"]}
+    execute(session, planned(retry=retry, fails=0))
+    (tmp_path / "home" / "artifacts").rename(tmp_path / "away")  # as of a database that both share
+    shutil.rmtree(tmp_path / "home" / "cache", ignore_errors=True)
+    monkeypatch.setenv("FRAMEWORK_STORAGE", (tmp_path / "ours").as_uri())
+    ours = Session()
+    ran = execute(ours, planned(retry=retry, fails=1, on=ours))
+    assert (ran["status"]["state"], len(ran["status"]["attempts"])) == ("completed", 2)
+
+
+def test_what_another_machine_does_not_begin_in_ten_minutes_ends_with_the_reason(session, elsewhere, monkeypatch):
+    uid, _ = elsewhere
+    now = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 601)
+        assert start_due(session, session.database.run(uid))
+    status = session.database.run(uid)["status"]
+    assert (status["state"], status["cause"]) == ("failed", "BackendError")
+    assert "is not there" in status["message"]
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_an_input_that_is_on_another_machine_leaves_it_to_that(session, planned, tmp_path, monkeypatch, where):
+    run = execute(session, planned(retry={"attempts": 2, "on": ["UserError"]}), watch=False)
+    waiting = until(session, run["metadata"]["uid"], lambda status: status.get("retry"))
+    if where == "elsewhere":
+        monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    document = {**run, "status": {**run["status"], **waiting}}
+    for inputs, left in (({"a": "gone.csv"}, where == "elsewhere"), ({"a": "job.py", "b": "s3://b/k"}, False)):
+        document["spec"] = {**run["spec"], "inputs": inputs}
+        document["status"]["environment"] = {**run["status"]["environment"], "folder": str(tmp_path)}
+        assert is_left_to_another(session, document) is left
 
 
 @pytest.mark.parametrize("error", ["ValueError", "MemoryError"])  # after the second, its resources are looked up

@@ -174,3 +174,15 @@ def test_what_two_writers_of_one_store_began_at_once_is_kept_by_both(root: Path)
     with Store(str(root))._incoming() as (_, one), Store(str(root))._incoming() as (_, other):
         assert one != other  # nobody waits for a lock: this would never end
         assert Store(str(root)).clean() == 0
+
+
+def test_what_another_machine_has_kept_is_read_from_here_where_it_is_the_same(tmp_path: Path) -> None:
+    there, here = (FileStorage((tmp_path / name).as_uri()) for name in ("there", "here"))
+    shared, lone = there.put(b"shared"), there.put(b"lone")
+    here.put(b"shared")
+    (tmp_path / "there").rename(tmp_path / "away")
+    with here.open(shared.uri) as stream:
+        assert stream.read() == b"shared"
+    assert here.stat(shared.uri).size == 6
+    with pytest.raises(StorageError, match="is not there"):
+        here.stat(lone.uri)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.engine.attempts import policy_of
 from framework.engine.claims import claim, end_unstarted
+from framework.engine.whereabouts import is_left_to_another
 from framework.errors import FrameworkError, NotFound, UsageError
 from framework_run import ends
 
@@ -33,7 +34,8 @@ def time_left(run: Document) -> float:
 def start_due(session: Session, run: Document) -> bool:
     """Start the attempt that a run waits for, where it is due and nobody else does.
 
-    What stands in its way is recorded as the end of that attempt.
+    What stands in its way is recorded as the end of that attempt; but where the code lies on the machine that started
+    the run, it is left to that for a while.
 
     Returns:
         Whether this process has started it, or tried to.
@@ -44,6 +46,8 @@ def start_due(session: Session, run: Document) -> bool:
     run = active.document
     retry = run["status"].get("retry")
     if not retry or attempt_of(active.handle) >= retry["attempt"] or time_left(run) > 0:
+        return False
+    if is_left_to_another(session, run):
         return False
     resources = _resources(session, run)
     token = claim(session, run, resources=resources)

@@ -25,7 +25,8 @@ class FileStorage(Storage):
     """Content in a folder of this machine, or one that is mounted.
 
     What lies in another folder of the same layout can be read as well: a home that was moved, or a colleague's. It is
-    verified by its digest all the same.
+    verified by its digest all the same. Where that folder is not there, as on another machine, the same content of this
+    one is as good.
 
     Args:
         url: ``file:///folder``, or the URI of an object in it.
@@ -120,12 +121,12 @@ class FileStorage(Storage):
     def _opened(self, uri: str) -> tuple[BinaryIO, str]:
         """An object as it lies there, and the digest that it must have."""
         path, found = _object(uri)
+        ours = Path(self._store.root, "sha256", found["first"], found["rest"])
         try:
-            return Path(path).open("rb"), _digest(found)
+            return (there if (there := Path(path)).exists() else ours).open("rb"), _digest(found)
         except FileNotFoundError:
-            raise StorageError(
-                f"{uri} is not there", advice="It was deleted, or lies on another machine; run it again."
-            ) from None
+            advice = "It was deleted, or lies on another machine; run it again, or share a storage: FRAMEWORK_STORAGE."
+            raise StorageError(f"{uri} is not there", advice=advice) from None
         except OSError as error:
             raise _refused(f"{uri} cannot be read", error) from error
 
