@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,18 +30,22 @@ def main(n, how=""):
 
 @pytest.fixture
 def cli(home, tmp_path):
-    """Calls the program in a folder with the code; ``--json`` is added and read."""
+    """Calls the program in a folder with the code; ``--json`` is added and read, but by its ``text``."""
     (tmp_path / "job.py").write_text(CODE)
     program = Path(sys.executable).parent / "framework"
 
-    def call(*words):
+    def text(*words):
         env = {**os.environ, "FRAMEWORK_HOME": str(home)}
         ended = subprocess.run(
-            [program, *words, "--json"], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
+            [program, *words], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
         )
         assert ended.stdout, ended.stderr
-        return json.loads(ended.stdout)
+        return ended.stdout
 
+    def call(*words):
+        return json.loads(text(*words, "--json"))
+
+    call.text = text
     return call
 
 
@@ -153,3 +158,79 @@ def test_an_image_that_is_not_there_is_the_end_of_all_items(cli, tmp_path):
     run = _map(cli, tmp_path, [{"n": n} for n in range(3)], *image)
     assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "ImagePull")
     assert run["status"]["results"] == {"completed": 0, "failed": 3}
+
+
+EVICTED = """
+import time
+import framework as fw
+
+def main(n: int) -> int:
+    context = fw.context()
+    print("number", n, "attempt", context.attempt, flush=True)
+    context.log_metric("n", n)
+    context.log_artifact("said", b"%d in %d" % (n, context.attempt))
+    if n == 1 and context.attempt == 1:
+        time.sleep(300)
+    return n * n
+"""
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        (("--retry-on", "Evicted"), "Evicted"),
+        (("--detach",), "Lost"),  # nobody sees why the pod is deleted, and the Job of many keeps no word of one
+    ],
+    ids=["followed", "detached"],
+)
+def test_an_item_whose_pod_is_evicted_is_repeated_and_has_its_records_once(cli, tmp_path, kubectl, fault, way):
+    how, cause = way
+    (tmp_path / "evicted.py").write_text(EVICTED)
+    (tmp_path / "items.jsonl").write_text('{"n": 0}\n{"n": 1}\n{"n": 2}\n')
+    what = (
+        "run",
+        "evicted.py:main",
+        "--kind",
+        "job",
+        "--map",
+        "items.jsonl",
+        "--parallelism",
+        "2",
+        "--name",
+        "evicted",
+    )
+    with ThreadPoolExecutor(1) as beside:
+        started = beside.submit(cli, *what, "--retry", "1", "--set", "life.retry.backoff=0", *how)
+        pod = _left(kubectl, tmp_path)
+        fault("evict", pod["metadata"]["name"])
+        run = started.result()
+    ended, found = _ended(cli, run), _items(cli, run)
+    assert ended["status"]["results"] == {"completed": 3, "failed": 0}, found[1]["status"]
+    assert [item["status"]["results"] for item in found] == [{"return": 0}, {"return": 1}, {"return": 4}]
+    rows = [[(row["state"], row.get("cause")) for row in item["status"]["attempts"]] for item in found]
+    once = [("completed", None)]
+    assert rows == [once, [("failed", cause), *once], once]
+    for number, item in enumerate(found):
+        uid, attempt = item["metadata"]["uid"], len(item["status"]["attempts"])
+        assert cli.text("logs", uid) == f"number {number} attempt {attempt}\n"
+        said = item["status"]["artifacts"]["said"]["uri"].removeprefix("file://")
+        assert Path(said).read_text() == f"{number} in {attempt}"
+        assert kubectl("get", "jobs", "-l", f"framework/run={uid}", "-o", "json")["items"] == []
+    uid = run["metadata"]["uid"]
+    assert kubectl("get", "jobs", "-l", f"framework/run={uid}", "-o", "json")["items"] == []
+
+
+def _left(kubectl, tmp_path):
+    """The pod of the only item that still runs, by the note of its Job that is kept where it was started."""
+    deadline = time.monotonic() + 100
+    while True:
+        for note in (tmp_path / "home" / "jobs").glob("*.json"):
+            selector = f"framework/run={json.loads(note.read_text())['handle']['run']['uid']}"
+            jobs = kubectl("get", "jobs", "-l", selector, "-o", "json")["items"]
+            pods = kubectl("get", "pods", "-l", selector, "--field-selector=status.phase=Running", "-o", "json")[
+                "items"
+            ]
+            if len(pods) == 1 and jobs and jobs[0]["status"].get("succeeded") == 2:
+                return pods[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
