@@ -7,6 +7,7 @@ At most 15 lines: what is wrong, how to mend it, one next command. A traceback o
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sys
 import time
@@ -21,9 +22,12 @@ from framework.cli.index import GROUPS, ROOT
 from framework.errors import (
     BackendError,
     CapabilityMissing,
+    DatabaseError,
     FrameworkError,
     NotFound,
+    NotificationError,
     PluginError,
+    StorageError,
     UnknownKind,
     UsageError,
 )
@@ -49,12 +53,14 @@ _ENVIRONMENT: Final = frozenset(
 )
 """What the machine refuses: reported as it is, never called a bug."""
 
+_DOCTOR: Final = "framework doctor"
 _NEXT: Final[tuple[tuple[type[FrameworkError], str], ...]] = (
     (UnknownKind, "framework plugins"),
     (PluginError, "framework plugins"),
     (CapabilityMissing, "framework plugins"),
-    (BackendError, "framework doctor"),
+    (BackendError, _DOCTOR),
 )
+_OF_NO_KIND: Final = (DatabaseError, StorageError, NotificationError)
 
 
 def report(error: BaseException, arguments: Sequence[str]) -> int:
@@ -72,23 +78,23 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
     if os.environ.get("FRAMEWORK_DEBUG") and not isinstance(error, (KeyboardInterrupt, click.Abort)):
         traceback.print_exception(error)
     try:
-        return _report(error, command_of(arguments))
+        return _report(error, command_of(arguments), kind_of(arguments))
     except BrokenPipeError:
         return _silence()
 
 
-def _report(error: BaseException, command: str) -> int:
+def _report(error: BaseException, command: str, kind: str) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         click.echo("\nInterrupted.", err=True)
         return INTERRUPTED
     if isinstance(error, FrameworkError):
-        _write(error.message, error.advice, next_command(error, command))
+        _write(error.message, error.advice, next_command(error, command, kind))
         return error.exit_code
     if isinstance(error, click.ClickException):
         return _usage(error, command)
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
         name = f": {error.filename}" if error.filename else ""
-        _write(f"{error.strerror}{name}", "", "framework doctor")
+        _write(f"{error.strerror}{name}", "", _DOCTOR)
         return 1
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         _write(f"{error.object!r} holds bytes that are no UTF-8", "Give it in UTF-8.", f"{command} --help")
@@ -111,7 +117,16 @@ def command_of(arguments: Sequence[str]) -> str:
     return " ".join(path)
 
 
-def next_command(error: FrameworkError, command: str) -> str:
+def kind_of(arguments: Sequence[str]) -> str:
+    """The kind that a command line names; empty where it names none."""
+    ours = list(itertools.takewhile(lambda word: word != "--", arguments))  # what follows is the function's own
+    for word, following in itertools.zip_longest(ours, ours[1:], fillvalue=""):
+        if word == "--kind" or word.startswith("--kind="):
+            return word.partition("=")[2] or following
+    return ""
+
+
+def next_command(error: FrameworkError, command: str, kind: str = "") -> str:
     """What to type next; empty where the advice says it already."""
     if "framework " in error.advice or "pip install" in error.advice:
         return ""
@@ -121,7 +136,9 @@ def next_command(error: FrameworkError, command: str) -> str:
         return f"framework runs show {error.run.uid}"
     if isinstance(error, NotFound):
         return _listing(command)
-    return next((command for kind, command in _NEXT if isinstance(error, kind)), f"{command} --help")
+    found = next((command for group, command in _NEXT if isinstance(error, group)), f"{command} --help")
+    is_of_kind = kind and found == _DOCTOR and not isinstance(error, _OF_NO_KIND)
+    return f"{found} --kind {kind}" if is_of_kind else found
 
 
 def _listing(command: str) -> str:

@@ -62,7 +62,7 @@ def normal_options(options: dict[str, Any], options_class: type | None) -> dict[
     from framework.documents.converters import structure
 
     return cast(
-        "dict[str, Any]", decode(dump(structure(options, options_class, source="the options", at="$.spec.options")))
+        "dict[str, Any]", decode(dump(structure(options, options_class, source="spec.options", at="$.spec.options")))
     )
 
 

@@ -34,7 +34,7 @@ def options_of(function: Function) -> JobOptions:
     """
     from framework.documents.converters import structure
 
-    return structure(dict(function.spec.options), JobOptions, source="the options", at="$.spec.options")
+    return structure(dict(function.spec.options), JobOptions, source="spec.options", at="$.spec.options")
 
 
 def check(function: Function, settings: JobSettings) -> JobOptions:
