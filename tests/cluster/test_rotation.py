@@ -66,9 +66,9 @@ class Client:
         found = json.loads(self.call("run", "job.py:main", "--kind", "job", "--detach", "--json", "-o", ALL, *words))
         return found["metadata"]["uid"]
 
-    def runs(self):
-        """Every run, as the database has it."""
-        return json.loads(self.call("runs", "list", "--json"))
+    def runs(self, *words):
+        """The runs, as the database has them."""
+        return json.loads(self.call("runs", "list", "--json", *words))
 
 
 @pytest.fixture
@@ -154,3 +154,20 @@ def test_its_pod_stays_and_its_log_is_rotated_behind_the_end(client, phase):
     _until(ended)  # which is long before its pod goes
     (run,) = client.runs()
     _check(run)
+
+
+def test_items_of_a_map_that_nobody_reads_before_they_are_over(client, kubectl, tmp_path):
+    (tmp_path / "items.jsonl").write_text('{"pause": 0}\n{"pause": 0.5}\n')
+    words = ("run", "job.py:main", "--kind", "job", "--detach", "--json", "-o", ALL, "--map", "items.jsonl")
+    uid = json.loads(client.call(*words))["metadata"]["uid"]
+
+    def over():
+        (job,) = kubectl("get", "jobs", "-o", "json", "-l", f"framework/run={uid}")["items"]
+        return job["status"].get("succeeded") == 2
+
+    _until(over, 120)
+    client.call("runs", "sync", "--json")
+    runs = client.runs("--parent", uid)
+    assert len(runs) == 2
+    for run in runs:
+        _check(run)

@@ -40,7 +40,7 @@ class Reading:
         if self.reader.since:
             query["sinceTime"] = self.reader.since
         path = f"{Place(handle).pods}/{pod['metadata']['name']}/log"
-        self._stream = Stream(lambda: api.stream(path, **query), ahead=2)
+        self._stream = Stream(lambda: api.stream(path, **query), ahead=_BATCH)
 
     def take(self) -> list[Event]:
         """What has come since.
