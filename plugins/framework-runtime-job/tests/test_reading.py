@@ -131,6 +131,10 @@ def test_behind_the_digest_nothing_is_waited_for_whatever_is_missing():
     assert reader.done
     assert reader.cursor["missing"] == [[2, 2], [4, 4]]
     assert Reader(TOKEN, reader.cursor).done
+    assert reader.is_enough(follow=True)
+    assert not reader.is_enough(follow=False), "the end of the log may come again"
+    found = [event for _, line in _log([events[1]], 0.001) for event in reader.feed(line)]
+    assert found == [events[1]]
 
 
 def _read(events, note, *, cut=0):

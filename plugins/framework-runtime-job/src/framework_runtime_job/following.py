@@ -194,7 +194,7 @@ class Following:
             if events or now > said + _SAY:
                 yield [self._refined(event) for event in events], self._reader.cursor
                 said = time.monotonic()
-            if self._reader.done:
+            if self._reader.is_enough(follow=follow):
                 return
             if follow and now > heard + _SILENCE:
                 if self._is_over():

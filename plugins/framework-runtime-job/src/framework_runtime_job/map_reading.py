@@ -62,7 +62,7 @@ class Reading:
         self.broken = self.broken or self._stream.broken
         if self._stream.ended and not self.broken:
             events += self.reader.rest()
-        self.ended = self._stream.ended or self.reader.done
+        self.ended = self._stream.ended or self.reader.is_enough(follow=self.follow)
         return events
 
     def close(self) -> None:

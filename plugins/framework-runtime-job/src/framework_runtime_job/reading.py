@@ -67,6 +67,10 @@ class Reader:
         """Whether the end has come, and all before it that is still to be had: behind it is the closing digest."""
         return self.ended and self._held is None and (self._closed or not self._missing)
 
+    def is_enough(self, *, follow: bool) -> bool:
+        """Whether nothing more is to be read: behind the digest the end of the log may come again, if it is there."""
+        return self.done and (follow or not self._missing)
+
     def begin(self, note: Mapping[str, Any] = _NO_NOTE) -> None:
         """A new stream begins: what was left of the last one is no line of it.
 
