@@ -25,7 +25,6 @@ class FrameCarrier:
     def __init__(self, fd: int, token: str) -> None:
         self._fd: int | None = fd
         self._token = token
-        self.written = 0
 
     def write(self, event: Event) -> None:
         """Write the event's frames, one write each.
@@ -38,7 +37,6 @@ class FrameCarrier:
         try:
             for frame in frames.encode(event, self._token):
                 _write_whole(self._fd, frame)
-                self.written += len(frame)
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: a terminal that has hung up
                 raise
@@ -64,7 +62,6 @@ class FileCarrier:
         self._beside = os.path.dirname(path)  # noqa: PTH120  pathlib is slow to import on the run side
         self._wake = wake_fd
         self._news = False
-        self.written = 0  # a file keeps all
         if wake_fd is not None:
             os.set_blocking(wake_fd, False)
 
@@ -105,13 +102,7 @@ class FileCarrier:
 
 
 class Carrier(Protocol):
-    """A way back of events.
-
-    Attributes:
-        written: Bytes that have gone to where the beginning may be gone before anybody reads it.
-    """
-
-    written: int
+    """A way back of events."""
 
     def write(self, event: Event) -> None:
         """Deliver one event.

@@ -53,11 +53,7 @@ class Closing:
         self._said: dict[str, Any] | None = None  # the digest, when it has been
         self._tail: deque[Event] = deque()
         self._tail_size = 0
-
-    @property
-    def written(self) -> int:
-        """As the carrier's."""
-        return self._carrier.written
+        self.written = 0  # bytes of what it was given
 
     def write(self, event: Event) -> None:
         """Write an event; behind the end, the digest and the note.
@@ -66,12 +62,14 @@ class Closing:
             OSError: As the carrier's.
         """
         self._carrier.write(event)
+        text = _text(event)
+        self.written += len(text)
         if event["kind"] in _LEFT_OUT:
             if self._says_digest and event["kind"] == "log":
                 self._keep(event)
             return
         if self._says_digest:
-            self._remember(event)
+            self._remember(event, text)
         if event["kind"] == "end" and "child" not in event:
             self._close(event["data"])
 
@@ -100,8 +98,8 @@ class Closing:
         while self._tail_size > TAIL:
             self._tail_size -= len(self._tail.popleft()["data"]["text"])
 
-    def _remember(self, event: Event) -> None:
-        kind, item = event["kind"], (event["seq"], _text(event))
+    def _remember(self, event: Event, text: str) -> None:
+        kind, item = event["kind"], (event["seq"], text)
         if kind in _LAST_ONLY:
             self._last[kind, event.get("child", "")] = item
         elif kind in ("state", "end") and "child" not in event:
@@ -132,7 +130,7 @@ class Closing:
         return {"digest": 1, "events": [json.loads(text) for _, text in sorted(items)], "cut": self._cut}
 
 
-def closing(carrier: Carrier, options: dict[str, Any]) -> Closing:
+def closed(carrier: Carrier, options: dict[str, Any]) -> Closing:
     """The carrier, closed as its options (the submission's ``carrier``) ask for."""
     return Closing(carrier, digest=bool(options.get("digest")), termination=options.get("termination") or "")
 

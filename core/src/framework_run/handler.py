@@ -74,14 +74,7 @@ def handler_of(code: dict[str, Any], scratch: str) -> Callable[..., Any]:
 def call(
     found: Callable[[], Callable[..., Any]], submission: dict[str, Any], context: Context, pid: int
 ) -> dict[str, Any]:
-    """Everything from the import to the keeping of what is returned, and its end.
-
-    Args:
-        found: Imports the user's code and gives the handler.
-        submission: The submission.
-        context: The run's context.
-        pid: This process.
-    """
+    """Everything from the import, by ``found``, to the keeping of what is returned in this process; and its end."""
     try:
         function = found()
         args, keywords = arguments(function, submission, context)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROTATION: Final = 12.0
 """Seconds in which a kubelet has looked at a log and rotated it: containerLogMonitorInterval is 10 s unless told."""
 LONG: Final = 8 << 20
-"""Bytes of frames whose lines, with their times, a kubelet may rotate: containerLogMaxSize is 10 MiB unless told."""
+"""Bytes of events that, as lines with their times, a kubelet may rotate: containerLogMaxSize is 10 MiB unless told."""
 
 
 def stay(options: dict[str, Any], closing: Closing | None, requests: Requests) -> None:

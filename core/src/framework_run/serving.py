@@ -37,7 +37,6 @@ class LineCarrier:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._waiting = b""
-        self.written = 0  # all is read
         self.due = _NEVER  # when what waits must go, in the monotonic clock's seconds
 
     def write(self, event: Event) -> None:

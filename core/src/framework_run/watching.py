@@ -53,9 +53,8 @@ class Watcher:
         self, submission: dict[str, Any], carrier: Carrier, requests: Requests, secrets: Mapping[str, str] = _NO_SECRETS
     ) -> None:
         self.submission = submission
-        self.closing = _closing(carrier, submission["carrier"])
+        self.closing, self.log_limit = _as_asked(carrier, submission["carrier"])
         self.carrier = self.closing or carrier
-        self.log_limit = _log_limit(submission["carrier"])
         self.requests = requests
         self.producer = Producer(submission["run"])
         self.is_command = submission["code"].get("command") is not None
@@ -355,18 +354,15 @@ class Watcher:
         return end
 
 
-def _closing(carrier: Carrier, options: dict[str, Any]) -> Closing | None:
-    """The carrier with the closing digest and the note that the submission asks for; None where it asks for none."""
-    if not (options.get("digest") or options.get("termination")):
-        return None
-    from framework_run.digest import closing
+def _as_asked(carrier: Carrier, options: dict[str, Any]) -> tuple[Closing | None, LogLimit | None]:
+    """What the submission asks of the carrier besides: a closing digest or a note of the end, a limit to the log."""
+    closing = limit = None
+    if options.get("log"):
+        from framework_run.loglimit import LogLimit
 
-    return closing(carrier, options)
+        limit = LogLimit(int(options["log"]["first"]), int(options["log"]["last"]))
+    if options.get("digest") or options.get("termination"):
+        from framework_run.digest import closed
 
-
-def _log_limit(options: dict[str, Any]) -> LogLimit | None:
-    if not options.get("log"):
-        return None
-    from framework_run.loglimit import LogLimit
-
-    return LogLimit(int(options["log"]["first"]), int(options["log"]["last"]))
+        closing = closed(carrier, options)
+    return closing, limit

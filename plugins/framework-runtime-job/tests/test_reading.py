@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framework_run.digest import closing, hash_of
+from framework_run.digest import closed, hash_of
 from framework_run.events import Producer
 from framework_run.frames import encode
 from framework_runtime_job.reading import Reader
@@ -37,7 +37,7 @@ class _Written:
 def _run(lines, *, digest=False):
     """The events of a run that prints, and what its runner writes."""
     kept = _Written()
-    carrier = closing(kept, {"digest": digest})
+    carrier = closed(kept, {"digest": digest})
     producer = Producer(RUN)
     carrier.write(producer.event("state", {"state": "running"}))
     for number, line in enumerate(lines):

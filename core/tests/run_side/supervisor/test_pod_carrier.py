@@ -283,10 +283,9 @@ HOUR = 3600.0
 
 
 class Elsewhere:
-    """A carrier that keeps what it is given, and says how much it has printed."""
+    """A carrier that keeps what it is given."""
 
-    def __init__(self, written: int) -> None:
-        self.written = written
+    def __init__(self) -> None:
         self.taken: list[Event] = []
 
     def write(self, event: Event) -> None:
@@ -297,9 +296,9 @@ class Elsewhere:
     def close(self) -> None: ...
 
 
-def closed(carrier: Elsewhere, lines: Sequence[str] = ()) -> digest.Closing:
+def ended(carrier: Elsewhere, lines: Sequence[str] = ()) -> digest.Closing:
     """A run that has said its end and its digest."""
-    closing = digest.closing(carrier, {"digest": True})
+    closing = digest.closed(carrier, {"digest": True})
     producer = Producer({"uid": "0198"})
     for line in lines:
         closing.write(producer.event("log", {"stream": "stdout", "text": line}))
@@ -319,9 +318,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize(
     ("written", "hold", "expected"),
     [
-        (holding.LONG, 0.0, []),
-        (holding.LONG + 1, 0.0, [holding.ROTATION]),
-        (holding.LONG + 1, 5.0, [holding.ROTATION]),
+        (holding.LONG // 2, 0.0, []),
+        (holding.LONG, 0.0, [holding.ROTATION]),
+        (holding.LONG, 5.0, [holding.ROTATION]),
         (0, 5.0, [5.0]),
         (0, HOUR, [holding.ROTATION, HOUR - holding.ROTATION]),
     ],
@@ -329,8 +328,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_digest_is_said_again_when_a_node_may_have_rotated_it_and_at_the_very_end(
     waits: list[float], tmp_path: Path, written: int, hold: float, expected: list[float]
 ) -> None:
-    carrier = Elsewhere(written)
-    closing = closed(carrier)
+    carrier = Elsewhere()
+    closing = ended(carrier, ["x" * written])
     (tmp_path / "left").touch()
     options = {"digest": True, "hold": {"folder": str(tmp_path), "seconds": hold}}
     holding.stay(options, closing, Requests())
@@ -340,8 +339,8 @@ def test_the_digest_is_said_again_when_a_node_may_have_rotated_it_and_at_the_ver
 
 
 def test_with_the_digest_the_end_of_the_log_is_said_again() -> None:
-    carrier = Elsewhere(0)
-    closing = closed(carrier, lines=["a" * digest.TAIL, "b" * (digest.TAIL // 2), "c\n"])
+    carrier = Elsewhere()
+    closing = ended(carrier, lines=["a" * digest.TAIL, "b" * (digest.TAIL // 2), "c\n"])
     before = len(carrier.taken)
     closing.say_again()
     again = carrier.taken[before:]
