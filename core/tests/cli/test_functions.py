@@ -114,6 +114,7 @@ def test_export_and_import_keep_the_version(cli, versions, tmp_path):
         ("kind: [local", "line"),
         ("kind: local\nspec: {enviroment: {}}", "environment"),
         ("metadata: {}", "name"),
+        ("metadata: {name: f}\nspec: {code: {path: f.py, handler: main}}", "$.spec.code.module: is missing"),
         ("- 1", "mapping"),
     ],
 )

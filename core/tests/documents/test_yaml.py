@@ -26,6 +26,11 @@ def test_what_is_written_is_read_back(document: dict[str, object]) -> None:
     assert yaml.read(yaml.write(document)) == document
 
 
+def test_what_is_there_twice_is_written_twice() -> None:
+    shared = {"a": "1"}
+    assert yaml.write({"x": shared, "y": shared}) == "x:\n  a: '1'\ny:\n  a: '1'\n"
+
+
 @given(
     st.sampled_from(
         ["on", "no", "yes", "1e3", "12:30", "2024-01-01", "~", "", "0o17", "0x1f", "1_000", ".5", "<<", "true"]

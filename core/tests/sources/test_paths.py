@@ -71,11 +71,12 @@ def test_arguments_make_a_script_of_a_file(plant: Plant) -> None:
         ("train.py:nothing_like_it", "no function", "It has train"),
         ("broken.py", "broken.py:1:7: ", "Mend"),
         ("train.sh", "no Python file", "framework run -- "),
+        ("train.yaml", "no Python file", "framework function import "),
         ("nowhere/train.py", "no file or folder", "There is no folder"),
     ],
 )
 def test_what_is_wrong_with_a_target_is_said(plant: Plant, target: str, message: str, advice: str) -> None:
-    folder = plant({"train.py": "def train(): ...\n", "broken.py": "def f(:\n", "train.sh": "echo\n"})
+    folder = plant({"train.py": "def train(): ...\n", "broken.py": "def f(:\n", "train.sh": "echo\n", "train.yaml": ""})
     with pytest.raises(SourceError, match=message) as caught:
         from_path(f"{folder}/{target}")
     assert advice in caught.value.advice

@@ -74,7 +74,10 @@ for _tag in ("binary", "omap", "pairs", "set", "timestamp"):  # what JSON does n
 
 
 class _Dumper(_Schema, yaml.SafeDumper):
-    """The safe dumper, which quotes what the loader would not read as text."""
+    """The safe dumper, which quotes what the loader would not read as text, and writes out what is there twice."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True  # that two places share an object in memory is no matter of the document
 
     def represent_text(self, text: str) -> Any:
         # Plain and single-quoted styles write these as they are, and a reader takes them for line breaks.

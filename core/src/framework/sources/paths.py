@@ -55,12 +55,17 @@ def from_path(
     elif path.suffix == ".py":
         loaded = load_file(path, handler, words)
     else:
-        raise SourceError(
-            f"{str(path)!r} is no Python file", advice=f"Run it as a command: framework run -- {os.fspath(target)}"
-        )
+        raise SourceError(f"{str(path)!r} is no Python file", advice=_advice(os.fspath(target), path))
     if name is not None:
         loaded.function.metadata.name = name
     return loaded.take(words or ())
+
+
+def _advice(target: str, path: Path) -> str:
+    """What to do with a file that is none of Python."""
+    if path.suffix in (".yaml", ".yml"):
+        return f"Keep it first, and run it by its name: framework function import {target}"
+    return f"Run it as a command: framework run -- {target}"
 
 
 def split_target(target: str) -> tuple[Path, str]:

@@ -64,6 +64,11 @@ def import_(file: str, project: str | None, as_json: bool) -> None:
     function = structure(written, Function, source=file, text=text)
     if not function.metadata.name:
         raise DocumentError(f"{file} does not fit:\n  $.metadata.name: is missing", advice="Give the function a name.")
+    if function.spec.code.handler and not function.spec.code.module:
+        raise DocumentError(
+            f"{file} does not fit:\n  $.spec.code.module: is missing, and the handler is a part of it",
+            advice="Name the module as it is in the image; of code that lies here: framework run FILE.py:FUNCTION",
+        )
     for variable, reference in function.spec.environment.secrets.items():
         parsed(variable, reference)
     if project is not None:
