@@ -113,7 +113,8 @@ def test_the_use_of_the_runner_is_noted_at_an_immutable_config_map(cli, kubectl,
     maps = ("get", "configmaps", "-n", namespace, "-l", f"{MANAGED}=framework", "-o", "json")
     (held,) = kubectl(*maps)["items"]
     name = held["metadata"]["name"]
-    kubectl("annotate", "configmap", "-n", namespace, name, "framework/used=2020-01-01T00:00:00Z")
+    long_ago = ("annotate", "--overwrite", "configmap", "-n", namespace, name, "framework/used=2020-01-01T00:00:00Z")
+    kubectl(*long_ago)
     listed = json.loads(cli("runs", "gc", "--kind", "job", "--json", "--dry-run")[0])
     assert f"ConfigMap {namespace}/{name}" in {each["name"] for each in listed}
     _run(cli, "-o", f"namespace={namespace}")
@@ -121,3 +122,6 @@ def test_the_use_of_the_runner_is_noted_at_an_immutable_config_map(cli, kubectl,
     assert held["metadata"]["annotations"]["framework/used"] > "2026"
     listed = json.loads(cli("runs", "gc", "--kind", "job", "--json", "--dry-run")[0])
     assert f"ConfigMap {namespace}/{name}" not in {each["name"] for each in listed}
+    kubectl(*long_ago)
+    cli("runs", "gc", "--kind", "job", "--yes")
+    assert kubectl(*maps)["items"] == []

@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
 import pytest
+
+from framework.plugins.manager import Plugins
+from framework.runtimes import RuntimeContext
 
 
 @pytest.fixture
@@ -62,3 +66,16 @@ def test_a_run_that_a_quota_keeps_back_says_so(run, narrow, kubectl):
     assert document["status"]["cause"] == "Timeout", document["status"]
     assert "waits: no pod can be made" in said
     assert "exceeded quota: narrow" in said
+
+
+def test_what_the_machine_that_started_it_has_to_send_is_said_on_another_and_sent_by_the_first(start, tmp_path, caplog):
+    (tmp_path / "table.csv").write_text("a,b")
+    live = start("def main(table): return open(table).read()", inputs={"table": {"path": str(tmp_path / "table.csv")}})
+    elsewhere = Plugins().runtime("job", RuntimeContext(home=str(tmp_path / "elsewhere")))
+    deadline = time.monotonic() + 100
+    for _ in elsewhere.follow(live.handle, {}):
+        if caplog.messages:
+            break
+        assert time.monotonic() < deadline
+    assert "is sent by the machine that started it" in caplog.messages[0]
+    assert live.finish().results == {"return": "a,b"}

@@ -159,6 +159,27 @@ def test_an_archive_is_old_by_its_last_use(runtime, clusters):
     assert _names(runtime) == ["ConfigMap n/unused"]
 
 
+@pytest.mark.parametrize(("age", "refusal", "gone"), [(2 * DAY, None, True), (HOUR, None, False), (2 * DAY, 409, True)])
+def test_an_archive_that_is_used_meanwhile_stays(runtime, clusters, age, refusal, gone):
+    cluster = clusters[""]
+    path = "/api/v1/namespaces/n/configmaps"
+    cluster.put(path, _thing("unused", 9 * DAY, {HELD: "x"}))
+    (found,) = runtime.leftovers(STATES.get)
+    now = _thing("unused", 9 * DAY, {HELD: "x"}, {USED: str(age)})
+    now["metadata"]["resourceVersion"] = "7"
+    cluster.find = lambda _path: now
+    asked = []
+
+    def delete(path, **options):
+        asked.append((path, options))
+        if refusal:
+            raise Refused(refusal, "Conflict", "it has changed")
+
+    cluster.delete = delete
+    runtime.discard(found)
+    assert asked == ([(f"{path}/unused", {"preconditions": {"resourceVersion": "7"}})] if gone else [])
+
+
 class Keeping(Cluster):
     """Keeps one archive, and what is patched."""
 
@@ -191,6 +212,15 @@ def test_the_use_of_an_archive_is_noted_once_an_hour(runtime, clusters, annotati
     clusters[""] = cluster = Keeping(annotations, age)
     runtime.submit(submission("job", "def main(): pass"))
     assert cluster.patched == ([{"metadata": {"annotations": {USED: "now"}}}] if marked else [])
+
+
+def test_an_archive_that_is_removed_at_this_moment_is_made_again(runtime, clusters):
+    clusters[""] = cluster = Keeping({}, 2 * HOUR)
+    cluster.problem = Refused(404, "NotFound", "gone")
+    made = []
+    cluster.create = lambda path, body, **_query: made.append(path) or {"metadata": {**body["metadata"], "uid": "1"}}
+    runtime.submit(submission("job", "def main(): pass"))
+    assert [path.rpartition("/")[2] for path in made] == ["configmaps", "secrets", "jobs"]
 
 
 def test_who_may_not_note_it_runs_all_the_same(runtime, clusters):

@@ -94,3 +94,15 @@ def test_who_may_not_see_events_is_told_nothing(at_once, caplog):
     cluster.refusal = Refused(403, "Forbidden", "no")
     Waits(cluster, RUN).tell([], missing=True)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("handle", [RUN, MAP])
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_what_is_to_be_sent_from_another_machine_is_said(handle, where, tmp_path, caplog):
+    parcel = tmp_path / "parcel.tar"
+    if where == "here":
+        parcel.touch()
+    status = {"initContainerStatuses": [{"name": "receive", "state": {"running": {}}}]}
+    pod = {"metadata": {"creationTimestamp": "9"}, "status": status}
+    Waits(Cluster(), {**handle, "parcel": "sha256:1"}, parcel).tell([pod], missing=False)
+    assert ["the machine that started it" in each for each in caplog.messages] == ([] if where == "here" else [True])

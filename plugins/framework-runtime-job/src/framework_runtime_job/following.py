@@ -51,7 +51,7 @@ class Following:
         self._handle = handle
         self._place = Place(handle)
         self._reader = Reader(handle["token"], cursor)
-        self._waits = Waits(api, handle)
+        self._waits = Waits(api, handle, parcel)
 
     def there(self) -> Batches:
         """What is there now.

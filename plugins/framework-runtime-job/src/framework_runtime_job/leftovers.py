@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from framework.models.causes import ENDED
 from framework.runtimes import Leftover, StateOf
-from framework_runtime_job.api import Api, Json
+from framework_runtime_job.api import Api, Json, Refused
 from framework_runtime_job.following import status_of
 from framework_runtime_job.names import ATTEMPT, HELD, MANAGED, PREFLIGHT, RUN
 from framework_runtime_job.starting import last_used
@@ -80,6 +80,22 @@ def _archives(api: Api, path: str, jobs: list[Json]) -> Iterator[Leftover]:
         metadata = archive["metadata"]
         if metadata["name"] not in used and api.age(last_used(metadata)) > _UNUSED:
             yield _leftover(api, f"{path}/{metadata['name']}", "ConfigMap", archive, "no run has used it for a day")
+
+
+def discard_archive(api: Api, path: str) -> None:
+    """Remove an archive, unless a run has used it meanwhile.
+
+    Raises:
+        BackendError: It could not be removed.
+    """
+    found = api.find(path)
+    if found is None or api.age(last_used(found["metadata"])) < _UNUSED:
+        return
+    try:
+        api.delete(path, preconditions={"resourceVersion": found["metadata"]["resourceVersion"]})
+    except Refused as error:
+        if error.status != 409:  # noqa: PLR2004  a run is using it just now
+            raise
 
 
 def _mounted(job: Json) -> Iterator[str]:

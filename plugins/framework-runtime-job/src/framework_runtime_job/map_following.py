@@ -57,7 +57,7 @@ class MapFollowing:
         self._readings: dict[int, Reading] = {}
         self._passed: set[int] = set()  # whose log has been read as far as it is, where nothing is waited for
         self._again: dict[int, float] = {}  # when what broke may be tried again
-        self._waits = Waits(api, handle)
+        self._waits = Waits(api, handle, parcel)
         self._looked_at = 0.0
         self._has_begun = bool(self._done)
         for index in self._done:

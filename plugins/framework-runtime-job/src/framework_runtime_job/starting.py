@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.errors import BackendError, UsageError
@@ -87,16 +86,19 @@ class Starter:
         if found is None:
             self._api.create(place.config_maps, manifests.runner(name, archive.data))
         else:
-            self._mark_used(place, found["metadata"])
+            self._mark_used(place, found["metadata"], archive.data)
         return name
 
-    def _mark_used(self, place: Place, metadata: Json) -> None:
+    def _mark_used(self, place: Place, metadata: Json, data: bytes) -> None:
         """Note that an archive is used, where that is not noted yet: it is removed when nobody has used it for long."""
         if self._api.age(last_used(metadata)) < _NOTED:
             return
-        with suppress(Refused):  # without the right to patch, its age and the Jobs that name it have to do
-            change = {"metadata": {"annotations": {USED: self._api.stamp()}}}
-            self._api.patch(f"{place.config_maps}/{metadata['name']}", change)
+        name, change = metadata["name"], {"metadata": {"annotations": {USED: self._api.stamp()}}}
+        try:
+            self._api.patch(f"{place.config_maps}/{name}", change)
+        except Refused as error:  # without the right to patch, its age and the Jobs that name it have to do
+            if error.status == 404:  # noqa: PLR2004  it was removed at this moment
+                self._api.create(place.config_maps, manifests.runner(name, data))
 
     def again(self, handle: Handle) -> Handle | None:
         """The handle of the same attempt where it was started from here before, and is there; else None."""

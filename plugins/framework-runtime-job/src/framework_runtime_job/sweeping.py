@@ -11,7 +11,7 @@ import attrs
 from framework.errors import BackendError
 from framework.runtimes import Handle, Leftover, StateOf
 from framework_runtime_job.api import Api, Unreachable
-from framework_runtime_job.leftovers import leftovers
+from framework_runtime_job.leftovers import discard_archive, leftovers
 
 if TYPE_CHECKING:
     from framework_runtime_job.runtime import JobRuntime
@@ -56,13 +56,17 @@ def sweep(runtime: JobRuntime, handles: Iterable[Handle], state_of: StateOf) -> 
 
 
 def discard(runtime: JobRuntime, leftover: Leftover) -> None:
-    """Remove one, and what the cluster knows to belong to it.
+    """Remove one, and what the cluster knows to belong to it; not an archive that has been used since it was found.
 
     Raises:
         BackendError: It could not be removed.
     """
     context, server, path = leftover.place.split(_BETWEEN, 2)
-    _api(runtime, (context, server, "")).delete(path, propagationPolicy="Background")
+    api = _api(runtime, (context, server, ""))
+    if "/configmaps/" in path:
+        discard_archive(api, path)
+    else:
+        api.delete(path, propagationPolicy="Background")
 
 
 def _spots(handles: Iterable[Handle]) -> list[Spot]:

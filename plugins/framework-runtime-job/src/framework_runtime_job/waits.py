@@ -7,11 +7,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from framework.runtimes import Handle
 from framework_runtime_job.api import Api, Json, Refused
 from framework_runtime_job.causes import PULLING, line
+from framework_runtime_job.parcels import is_waited_for
 from framework_runtime_job.pending import why
 from framework_runtime_job.places import Place
 
@@ -28,11 +30,13 @@ class Waits:
     Args:
         api: The cluster.
         handle: The handle.
+        parcel: The file that is sent to each pod, where it lies on this machine.
     """
 
-    def __init__(self, api: Api, handle: Handle) -> None:
+    def __init__(self, api: Api, handle: Handle, parcel: Path | None = None) -> None:
         self._api = api
         self._handle = handle
+        self._parcel = parcel
         self._told: set[str] = set()
         self._asked_at = time.monotonic() + _PATIENT - _ASK
 
@@ -48,7 +52,7 @@ class Waits:
         """
         waiting: dict[str, list[Json]] = defaultdict(list)
         for pod in pods:
-            found = why(pod)
+            found = self._nothing_sent(pod) or why(pod)
             if found.get("message") and self._api.age(pod["metadata"]["creationTimestamp"]) > _PATIENT:
                 reason = found.get("reason", "")
                 waiting["pull" if reason in PULLING else reason].append(found)  # whose words alternate
@@ -58,6 +62,13 @@ class Waits:
             self._asked_at = time.monotonic()
             with suppress(Refused):  # who may not see events is told nothing
                 self._tell_of_missing()
+
+    def _nothing_sent(self, pod: Json) -> dict[str, str]:
+        """That what a pod waits for lies on another machine, as a cluster would say it."""
+        if "parcel" not in self._handle or not is_waited_for(pod) or (self._parcel and self._parcel.exists()):
+            return {}
+        told = "its code or an input is sent by the machine that started it: framework runs sync there"
+        return {"reason": "NothingSent", "message": told}
 
     def _who(self, count: int) -> str:
         if "uids" not in self._handle:
