@@ -57,6 +57,13 @@ def test_a_map_that_a_quota_slows_says_so_once_and_comes_to_its_end(run, narrow)
     assert "exceeded quota: narrow" in said
 
 
+def test_a_limit_in_which_no_container_begins_is_said(run):
+    document, said = run("--request", "memory=1Mi", "--limit", "memory=1Mi", "--set", "life.timeouts.pending=25")
+    assert document["status"]["cause"] == "Timeout", document["status"]
+    assert "waits: FailedCreatePodSandBox: " in said
+    assert "memory limit too low" in said
+
+
 def test_a_run_that_a_quota_keeps_back_says_so(run, narrow, kubectl):
     pod = {"name": "first", "image": os.environ.get("FRAMEWORK_TEST_IMAGE", "python:3.11-slim"), "command": ["true"]}
     spec = {"containers": [pod], "schedulingGates": [{"name": "framework/never"}]}

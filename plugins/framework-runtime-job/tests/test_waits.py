@@ -106,3 +106,16 @@ def test_what_is_to_be_sent_from_another_machine_is_said(handle, where, tmp_path
     pod = {"metadata": {"creationTimestamp": "9"}, "status": status}
     Waits(Cluster(), {**handle, "parcel": "sha256:1"}, parcel).tell([pod], missing=False)
     assert ["the machine that started it" in each for each in caplog.messages] == ([] if where == "here" else [True])
+
+
+@pytest.mark.parametrize(
+    ("age", "said_at", "told"),
+    [(99, 1, ["2 pods of j wait: FailedMount: no such volume"]), (99, 99, []), (3, 1, [])],
+)
+def test_what_keeps_a_pod_from_being_made_is_said_while_it_does(age, said_at, told, monkeypatch, caplog):
+    waits = Waits(Cluster([{"reason": "FailedMount", "message": "no such volume", "lastTimestamp": str(said_at)}]), MAP)
+    monkeypatch.setattr(waits, "_asked_at", -99.0)
+    pod = _pulls(age, "ContainerCreating", "")
+    pod["metadata"]["uid"] = "x"
+    waits.tell([pod, pod], missing=False)
+    assert caplog.messages == told

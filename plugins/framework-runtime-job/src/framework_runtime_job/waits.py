@@ -21,6 +21,8 @@ _logger = logging.getLogger(__name__)
 
 _PATIENT: Final = 5.0  # seconds that a pod may wait before it is said
 _ASK: Final = 10.0  # seconds between two questions after pods that could not be made
+_NOW: Final = 60.0  # seconds for which what a kubelet says is why a pod waits
+_MADE: Final = ("ContainerCreating", "PodInitializing")
 _RECENT: Final = 600.0  # seconds for which what could not be made is why there is no pod: it is tried again by then
 
 
@@ -51,17 +53,23 @@ class Waits:
             Unreachable: The cluster cannot be asked.
         """
         waiting: dict[str, list[Json]] = defaultdict(list)
+        made: list[Json] = []
         for pod in pods:
-            found = self._nothing_sent(pod) or why(pod)
-            if found.get("message") and self._api.age(pod["metadata"]["creationTimestamp"]) > _PATIENT:
-                reason = found.get("reason", "")
+            found, age = self._nothing_sent(pod) or why(pod), self._api.age(pod["metadata"]["creationTimestamp"])
+            reason = found.get("reason", "")
+            if found.get("message") and age > _PATIENT:
                 waiting["pull" if reason in PULLING else reason].append(found)  # whose words alternate
+            elif reason in _MADE and age > _ASK:
+                made.append(pod)
         for about, each in waiting.items():
             self._say(about, self._who(len(each)), f"{each[0].get('reason', '')}: {each[0]['message']}")
-        if missing and time.monotonic() > self._asked_at + _ASK:
+        if (missing or made) and time.monotonic() > self._asked_at + _ASK:
             self._asked_at = time.monotonic()
             with suppress(Refused):  # who may not see events is told nothing
-                self._tell_of_missing()
+                if made:
+                    self._tell_of_made(made)
+                if missing:
+                    self._tell_of_missing()
 
     def _nothing_sent(self, pod: Json) -> dict[str, str]:
         """That what a pod waits for lies on another machine, as a cluster would say it."""
@@ -80,6 +88,15 @@ class Waits:
             self._told.add(about)
             _logger.warning("%s: %s", who, line(reason))
 
+    def _tell_of_made(self, pods: list[Json]) -> None:
+        """What keeps the first of these from being made; it is the same for others, more or less."""
+        selector = f"involvedObject.uid={pods[0]['metadata']['uid']},type=Warning"
+        for event in self._api.list(Place(self._handle).events, fieldSelector=selector):
+            if self._api.age(_time_of(event)) < _NOW:
+                reason = str(event.get("reason", ""))
+                self._say(reason, self._who(len(pods)), f"{reason}: {event.get('message', '')}")
+                return
+
     def _tell_of_missing(self) -> None:
         """What keeps the Job's controller from making as many pods as there are to be at once."""
         place = Place(self._handle)
@@ -88,7 +105,11 @@ class Waits:
             return
         selector = f"involvedObject.uid={job['metadata']['uid']},reason=FailedCreate"
         for event in self._api.list(place.events, fieldSelector=selector):
-            at = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]
-            if self._api.age(at) < _RECENT:
+            if self._api.age(_time_of(event)) < _RECENT:
                 self._say("FailedCreate", f"{place.name} waits", f"no pod can be made: {event.get('message', '')}")
                 return
+
+
+def _time_of(event: Json) -> str:
+    """When it was last so."""
+    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
