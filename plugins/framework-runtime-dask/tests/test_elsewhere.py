@@ -108,12 +108,24 @@ def test_a_worker_that_sees_no_file_of_here(session, asked, hidden, monkeypatch)
     assert run["status"]["state"] == "completed", run["status"]
     assert run["status"]["results"]["return"] == [3, "a,b", "data.csv", ["one", "two"], False]
     assert note(session, run) == b"xxxxx"
-    run = execute_map(session, plan_map(session, asked(hidden), [{"n": n} for n in range(4)]))
-    assert run["status"]["results"] == {"completed": 4, "failed": 0}, run["status"]
+    for parallelism in (0, 1):
+        run = execute_map(session, plan_map(session, asked(hidden), [{"n": n} for n in range(4)], parallelism))
+        assert run["status"]["results"] == {"completed": 4, "failed": 0}, run["status"]
     monkeypatch.setattr(sending, "LIMIT", 8)
     with pytest.raises(UsageError, match=r"do not see the inputs .* data \(3 bytes\), folder \(6 bytes\): at most 8 "):
         execute(session, plan(session, asked(hidden)))
     assert list(session.runtime("dask").uncollected()) == []
+
+
+def test_what_is_held_of_a_map_waits_no_longer_for_a_worker_than_what_is_given_out(session, asked, scheduler):
+    options = {"provider": "address", "address": scheduler.scheduler_address, "no_workers_timeout": "300ms"}
+    run = execute_map(session, plan_map(session, asked(options), [{"n": n} for n in range(5)], 2))
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "Unschedulable")
+    assert run["status"]["results"] == {"completed": 0, "failed": 5}
+    deadline = time.monotonic() + 30
+    while scheduler.scheduler.tasks:  # nothing is left of it, nor of what was to be sent
+        assert time.monotonic() < deadline, scheduler.scheduler.tasks
+        time.sleep(0.05)
 
 
 def test_a_worker_of_this_machine_keeps_artifacts_itself_however_large(shared_home, session, asked, monkeypatch):

@@ -153,6 +153,97 @@ def test_at_most_so_many_run_at_once(session, mapped, tmp_path):
     assert max(most) <= 2
 
 
+def begun_of(tmp_path, count):
+    """Wait until so many items have begun."""
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("begun-*"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def tasks_of(session, run):
+    """The tasks that the scheduler has for a map."""
+    handle = session.database.active_run(run["metadata"]["uid"]).handle
+    runtime = session.runtime("dask")
+    with runtime._connections.client(runtime_module._place(handle)) as client:
+        return on_scheduler(client, states, handle["topic"])
+
+
+def test_items_that_may_not_run_yet_take_no_place_of_others(session, mapped, tmp_path):
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(20)], parallelism=3, watch=False)
+    begun_of(tmp_path, 3)
+    assert list(tasks_of(session, run).values()) == ["processing"] * 3
+    other = mapped([{"n": n} for n in range(20)])  # on the five places that are left
+    assert other["status"]["results"] == {"completed": 20, "failed": 0}
+    assert len(list(tmp_path.glob("begun-*"))) == 3
+    (tmp_path / "open").touch()
+    assert ended(run)["status"]["results"] == {"completed": 20, "failed": 0}
+    assert [item["status"]["results"]["return"] for item in items_of(session, run)] == [n * n for n in range(20)]
+
+
+def test_a_limited_map_loses_a_worker(session, mapped, tmp_path):
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(10)], parallelism=4, watch=False)
+    begun_of(tmp_path, 4)
+    handle = session.database.active_run(run["metadata"]["uid"]).handle
+    collect(session)  # that they have begun is known
+    worker = next(iter(session.runtime("dask").workers(handle).values()))
+    there = {path.name for path in tmp_path.glob("begun-*")}
+    os.kill(worker["pid"], signal.SIGKILL)
+    begun_of(tmp_path, 6)  # at least one of four was on each of the two
+    assert len(tasks_of(session, run)) == 4
+    assert {path.name.split("-")[1] for path in tmp_path.glob("begun-*")} == {name.split("-")[1] for name in there}
+    (tmp_path / "open").touch()
+    assert ended(run)["status"]["results"] == {"completed": 10, "failed": 0}
+    attempts = [len(item["status"]["attempts"]) for item in items_of(session, run)]
+    assert set(attempts) == {1, 2}
+    assert attempts[4:] == [1] * 6
+
+
+def test_a_limited_map_is_asked_to_end(session, mapped, tmp_path):
+    run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], parallelism=2, watch=False)
+    begun_of(tmp_path, 2)
+    abort(session, run["metadata"]["uid"], 5.0)
+    found = ended(run)
+    assert (found["status"]["state"], found["status"]["cause"]) == ("aborted", "Aborted")
+    assert {item["status"]["state"] for item in items_of(session, run)} == {"aborted"}
+    assert len(list(tmp_path.glob("begun-*"))) == 2
+    assert list(session.runtime("dask").uncollected()) == []
+
+
+GONE = """
+import os, sys
+from framework.cli.main import main
+from framework_runtime_dask import runtime
+
+runtime._BATCH, ask, held = 4, runtime.on_scheduler, []
+
+def dying(client, function, *arguments):
+    answer = ask(client, function, *arguments)
+    held.extend(arguments if function.__name__ == "hold" else ())
+    if len(held) == 8:
+        os._exit(9)
+    return answer
+
+runtime.on_scheduler = dying
+main(sys.argv[1:])
+"""
+
+
+def test_a_client_that_dies_leaves_a_limited_map_that_goes_on(session, tmp_path):
+    """Behind the second of three batches."""
+    (tmp_path / "job.py").write_text("def main(n): return n * n")
+    (tmp_path / "items.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(12)))
+    words = ["run", "job.py:main", "--map", "items.jsonl", "--kind", "dask", "--parallelism", "1"]
+    done = subprocess.run([sys.executable, "-c", GONE, *words], cwd=tmp_path, timeout=100, check=False)
+    assert done.returncode == 9
+    (run,) = [run for run in session.database.runs(RunQuery(limit=None)) if run["spec"].get("map")]
+    found = ended(run)
+    assert found["status"]["results"] == {"completed": 8, "failed": 4}
+    items = items_of(session, run)
+    assert [item["status"].get("results") for item in items[:8]] == [{"return": n * n} for n in range(8)]
+    assert {(item["status"]["state"], item["status"]["cause"]) for item in items[8:]} == {("failed", "Lost")}
+
+
 def test_two_versions_of_a_module_do_not_see_each_other(session, mapped):
     first = mapped([{"n": 2}, {"n": 3}])
     second = mapped([{"n": 2}, {"n": 3}], code=CODE.replace("n * n", "-n"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework_runtime_dask import seed
 from framework_runtime_dask.clients import on_scheduler, release, states
+from framework_runtime_dask.holding import forget_held
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
@@ -15,6 +16,8 @@ def cancel(client: Any, handle: Handle, grace: float) -> None:
     """Ask what a handle stands for to end."""
     topic = handle["topic"]
     client.set_metadata(["framework", topic, "abort"], grace)
+    if "uids" in handle:
+        on_scheduler(client, forget_held, topic)
     found: dict[str, str] = on_scheduler(client, states, topic)
     waiting = [key for key, state in found.items() if state in {"no-worker", "queued", "waiting", "released"}]
     if waiting:

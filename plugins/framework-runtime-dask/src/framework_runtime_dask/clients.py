@@ -42,7 +42,7 @@ async def keep(owner: str, keys: list[str], dask_scheduler: Any = None) -> list[
     deadline = time.monotonic() + 20
     # The scheduler has no event for it.
     while (missing := [key for key in keys if key not in dask_scheduler.tasks]) and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.001)
     dask_scheduler.client_desires_keys([key for key in keys if key in dask_scheduler.tasks], owner)
     return missing
 
@@ -120,6 +120,11 @@ def summary(owner: str, patience: float | None = None, dask_scheduler: Any = Non
             stuck.append(task.key)
         else:
             going += 1
+    held = getattr(dask_scheduler, "framework_held", {}).get(owner, ())  # (`framework_runtime_dask.holding`)
+    if stuck and not going:  # what is held waits for those
+        stuck += [f"{owner}-{index}" for index, _ in held]
+    else:
+        going += len(held)
     return {"memory": memory, "erred": erred, "stuck": stuck, "going": going, "workers": len(dask_scheduler.workers)}
 
 
@@ -165,10 +170,10 @@ def about_workers(dask_scheduler: Any = None) -> dict[str, dict[str, Any]]:
     }
 
 
-def _by_value(functions: Iterable[Callable[..., Any]]) -> None:
+def by_value(functions: Iterable[Callable[..., Any]]) -> None:
     """Have Dask pickle functions by value: nothing of ours has to be installed at the scheduler."""
     for function in functions:
         function.__module__ = "__main__"
 
 
-_by_value([keep, stay_for_results, release, states, summary, error_of, forget_topic, has_room, about_workers])
+by_value([keep, stay_for_results, release, states, summary, error_of, forget_topic, has_room, about_workers])

@@ -213,26 +213,28 @@ class DaskRuntime(Runtime):
     ) -> None:
         """Give the items of a map to the scheduler, and have it keep what they give."""
         from framework_runtime_dask import seed
+        from framework_runtime_dask.holding import hold
 
         topic, place = handle["topic"], _place(handle)
+        limit = parallelism if parallelism < len(submissions) else 0
         for start in range(0, len(submissions), _BATCH):
             texts = []
             for submission in submissions[start : start + _BATCH]:
                 own = {name: submission.document[name] for name in ("run", "params")}
                 texts.append(json.dumps(own, separators=(",", ":")))
             indexes = range(start, start + len(texts))
+            options = {"bundle": handle["bundle"], "limit": limit, "resources": handle["resources"] or None}
+            if limit:
+                options["parcel"] = getattr(parcel, "key", "")
+                missing = on_scheduler(
+                    client, hold, topic, seed.run_item, options, list(zip(indexes, texts, strict=True))
+                )
+                if missing:
+                    raise _not_taken(place)
+                continue
             keys = [f"{topic}-{index}" for index in indexes]
             futures = client.map(
-                seed.run_item,
-                indexes,
-                texts,
-                key=keys,
-                pure=False,
-                resources=handle["resources"] or None,
-                bundle=handle["bundle"],
-                topic=topic,
-                limit=parallelism,
-                parcel=parcel,
+                seed.run_item, indexes, texts, key=keys, pure=False, topic=topic, parcel=parcel, **options
             )
             _keep(client, place, topic, keys)
             del futures
@@ -332,9 +334,11 @@ class DaskRuntime(Runtime):
 
     def _forget(self, client: Any, handle: Handle) -> None:
         from framework_runtime_dask import seed
+        from framework_runtime_dask.holding import forget_held
 
         on_scheduler(client, release, handle["topic"], [])
         if "uids" in handle:
+            on_scheduler(client, forget_held, handle["topic"])
             client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
         on_scheduler(client, forget_topic, handle["topic"])
 
@@ -466,7 +470,11 @@ def _broken(place: Place, error: OSError) -> UnreachableError:
 
 def _keep(client: Any, place: Place, topic: str, keys: list[str]) -> None:
     if on_scheduler(client, keep, topic, keys):
-        raise BackendError(f"the scheduler {place.address} did not take the run", advice="Look at its log.")
+        raise _not_taken(place)
+
+
+def _not_taken(place: Place) -> BackendError:
+    return BackendError(f"the scheduler {place.address} did not take the run", advice="Look at its log.")
 
 
 def _check_resources(found: dict[str, Any], options: DaskOptions, place: Place) -> None:
