@@ -55,7 +55,8 @@ async def lead(topic: str, run: Callable[..., Any], given: dict[str, Any], sched
 
     held, free = scheduler.framework_held[topic], given["limit"]
     try:
-        client = await Client(scheduler.address, asynchronous=True, set_as_default=False, security=scheduler.security)
+        secure = as_client(scheduler.security)
+        client = await Client(scheduler.address, asynchronous=True, set_as_default=False, security=secure)
         async with client:
             parcel: Any = Future(given["parcel"], client) if given["parcel"] else b""
             options = {**given, "topic": topic, "parcel": parcel, "pure": False}
@@ -81,6 +82,20 @@ async def lead(topic: str, run: Callable[..., Any], given: dict[str, Any], sched
         raise
 
 
+def as_client(security: Any) -> Any:
+    """What a client in the scheduler's process needs for TLS: a scheduler has certificates of its own alone."""
+    from distributed.security import Security
+
+    if not security.tls_ca_file:
+        return security
+    return Security(
+        require_encryption=security.require_encryption,
+        tls_ca_file=security.tls_ca_file,
+        tls_client_cert=security.tls_client_cert or security.tls_scheduler_cert,
+        tls_client_key=security.tls_client_key or security.tls_scheduler_key,
+    )
+
+
 def forget_held(topic: str, dask_scheduler: Any = None) -> None:
     """Give out nothing more of a map."""
     import asyncio
@@ -92,4 +107,4 @@ def forget_held(topic: str, dask_scheduler: Any = None) -> None:
     release(f"{topic}-inputs", [], dask_scheduler)
 
 
-by_value([hold, lead, forget_held])
+by_value([hold, lead, as_client, forget_held])
