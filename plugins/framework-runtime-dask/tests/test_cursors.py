@@ -111,3 +111,15 @@ def test_what_is_behind_a_gap_comes_before_the_next_execution():
         (2, 3, "result"),
         (2, 4, "end"),
     ]
+
+
+def test_a_gap_can_be_closed_while_the_item_goes_on():
+    lines, positions = lines_of(7), positions_of({})
+    assert positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[2:3]}) == []
+    assert list(positions.behind()) == [(0, "w", "a", 0)]
+    events = positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[:2]})
+    events += positions.caught_up(0)
+    assert [event["seq"] for event in events] == [1, 2, 3]
+    assert list(positions.behind()) == []
+    positions.take({"i": 0, "x": "a", "w": "w", "lines": lines[3:]})
+    assert positions.left == 0

@@ -244,39 +244,75 @@ def test_a_scheduler_that_is_killed_and_a_run_that_may_be_repeated(tmp_path, mon
             provider.close(place)
 
 
-@pytest.mark.slow
-def test_of_a_worker_that_dies_unwatched_the_scheduler_has_the_last_lines_and_the_gap_is_said(tmp_path, monkeypatch):
-    """The scheduler keeps as many messages of a run as it is told to; nobody has read the first of them."""
+FEW = """
+import pathlib, time
+def main(folder, more):
+    for n in range(60):
+        print("line", n, flush=True)
+        time.sleep(0.07)
+    pathlib.Path(folder, "printed").touch()
+    for n in range(more):
+        print("x" * 1000)
+    print("all is said", flush=True)
+    while not pathlib.Path(folder, "over").exists():
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def unread(tmp_path, monkeypatch):
+    """A run that has printed more messages than its scheduler keeps, and that nobody has read any of yet."""
     monkeypatch.setenv("DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH", "20")
     provider = LocalProvider(tmp_path)
     function = Function(kind="dask", metadata=FunctionMetadata(name="few"))
     function.spec.scale.replicas = 1
     place = provider.ensure(function, DaskOptions(idle_timeout="1h"))
-    try:
-        code = (
-            "import pathlib, time\ndef main(done):\n"
-            " for n in range(60): print('line', n, flush=True); time.sleep(0.07)\n"
-            " pathlib.Path(done).touch(); time.sleep(600)"
-        )
-        runtime = of(tmp_path)
-        planned = submission("dask", code, params={"done": str(tmp_path / "done")})
+    runtime = of(tmp_path)
+
+    def start(more=0):
+        planned = submission("dask", FEW, params={"folder": str(tmp_path), "more": more})
         planned.function.spec.options = {"cluster": place.cluster}
         live = Live(runtime, planned, runtime.submit(planned))
         deadline = time.monotonic() + 60
-        while not (tmp_path / "done").exists():
+        while not (tmp_path / "printed").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.3)  # the last line is on its way to the scheduler
-        (worker,) = runtime.workers(live.handle).values()
-        os.kill(worker["pid"], signal.SIGKILL)
-        ran = live.finish()
-        assert (ran.state, ran.cause) == ("failed", "Lost"), ran
-        lines = ran.log().splitlines()
-        assert lines[-1] == b"line 59"
-        assert len(lines) < 60
-        numbers = [event["seq"] for event in ran.events if event["seq"]]
-        assert numbers == sorted(numbers)
-        assert numbers[-1] - numbers[0] + 1 == len(numbers) < numbers[-1], "what is missing is missing by its number"
-        runtime.cleanup(live.handle)
-    finally:
-        provider.close(place)
+        return live
+
+    yield start
+    runtime.close()
+    provider.close(place)
+
+
+@pytest.mark.slow
+def test_of_a_worker_that_dies_unwatched_the_scheduler_has_the_last_lines_and_the_gap_is_said(unread):
+    live = unread()
+    (worker,) = live.runtime.workers(live.handle).values()
+    os.kill(worker["pid"], signal.SIGKILL)
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Lost"), ran
+    lines = ran.log().splitlines()
+    assert lines[-1] == b"all is said"
+    assert len(lines) < 61
+    numbers = [event["seq"] for event in ran.events if event["seq"]]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] - numbers[0] + 1 == len(numbers) < numbers[-1], "what is missing is missing by its number"
+    live.runtime.cleanup(live.handle)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [0, 9_000])
+def test_who_follows_late_has_all_of_it_while_the_run_goes_on(unread, tmp_path, more):
+    """Also what is beyond the 8 MiB that are sent live: the worker is asked for what has not come."""
+    live = unread(more)
+    live.printed("all is said")
+    assert live.so_far().state == "running"
+    lines = live.so_far().log().splitlines()
+    assert lines == [*(b"line %d" % n for n in range(60)), *[b"x" * 1000] * more, b"all is said"]
+    (tmp_path / "over").touch()
+    ran = live.finish()
+    assert ran.state == "completed"
+    numbers = [event["seq"] for event in ran.events if event["seq"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    live.runtime.cleanup(live.handle)

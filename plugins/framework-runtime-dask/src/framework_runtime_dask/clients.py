@@ -128,6 +128,11 @@ def summary(owner: str, patience: float | None = None, dask_scheduler: Any = Non
     return {"memory": memory, "erred": erred, "stuck": stuck, "going": going, "workers": len(dask_scheduler.workers)}
 
 
+def is_there(worker: str, dask_scheduler: Any = None) -> bool:
+    """Whether the scheduler has a worker of that address."""
+    return worker in dask_scheduler.workers
+
+
 def error_of(key: str, dask_scheduler: Any = None) -> str:
     """What a task failed of: the class of the error, and what it says in brackets."""
     import pickle
@@ -176,4 +181,4 @@ def by_value(functions: Iterable[Callable[..., Any]]) -> None:
         function.__module__ = "__main__"
 
 
-by_value([keep, stay_for_results, release, states, summary, error_of, forget_topic, has_room, about_workers])
+by_value([keep, stay_for_results, release, states, summary, is_there, error_of, forget_topic, has_room, about_workers])

@@ -6,7 +6,7 @@ import base64
 import json
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from framework_run.ends import Ending
@@ -47,6 +47,7 @@ class Positions:
         }
 
         self._held: dict[int, deque[dict[str, Any]]] = {}  # by item, what came behind a gap, the oldest first
+        self._behind: set[int] = set()  # items of which there is more than has come
 
     def cursor(self) -> Cursor:
         """What is kept of this, as JSON."""
@@ -90,6 +91,7 @@ class Positions:
                 continue
             if number > seen[execution] + 1 and not whole:
                 self._held.setdefault(index, deque(maxlen=_HELD)).append(message)
+                self._behind.add(index)
                 break
             seen[execution] = number
             event["attempt"] = attempt
@@ -100,11 +102,23 @@ class Positions:
                 break
         return given
 
+    def behind(self) -> Iterator[tuple[int, str, str, int]]:
+        """The items of which there is more: each with its worker, its execution, and the last number that has come."""
+        for index in sorted(self._behind):
+            execution, number = list(self._open[index].items())[-1]
+            yield index, self._at[index][0], execution, number
+
+    def caught_up(self, index: int) -> list[Event]:
+        """What was held back of an item and can be given now: there is no gap before it any more."""
+        self._behind.discard(index)
+        return [event for message in self._held.pop(index, ()) for event in self.take(message)]
+
     def rest(self) -> list[Event]:
         """What was held back of items that will have no result; the numbers that are missing tell of the gap."""
         return [event for index in list(self._held) for event in self._held_back(index)]
 
     def _held_back(self, index: int) -> list[Event]:
+        self._behind.discard(index)
         return [event for message in self._held.pop(index, ()) for event in self.take(message, whole=True)]
 
     def finish(self, index: int) -> None:
@@ -114,6 +128,7 @@ class Positions:
         self._open.pop(index, None)
         self._at.pop(index, None)
         self._held.pop(index, None)
+        self._behind.discard(index)
 
     def _superseded(self, message: dict[str, Any], executions: int) -> Event:
         """The end of the execution before: its worker is gone, or it would not have been started again."""

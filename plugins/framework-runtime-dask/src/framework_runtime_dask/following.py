@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from framework_run.events import Event
-from framework_runtime_dask.clients import on_scheduler, release, summary
+from framework_runtime_dask import seed
+from framework_runtime_dask.clients import is_there, on_scheduler, release, summary
 from framework_runtime_dask.cursors import Cursor, Positions
 from framework_runtime_dask.timeline import Timeline
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _SAY: Final = 0.5  # seconds after which the caller gets an empty batch
 _LOOK: Final = 0.5  # seconds between two looks at the tasks
 _GATHER: Final = 0.05  # seconds in which events of a map's items are gathered
+_GAPS: Final = 8  # items whose gaps are closed at one look
+_ASK: Final = 5.0  # seconds for a worker to answer
 _MOST: Final = 500  # parts of messages, or results, in one batch
 
 
@@ -117,7 +121,7 @@ class Follower:
         indexes = [index_of(key) for key in found["memory"]]
         self._delivered += [key_of(self._topic, index) for index in indexes if self._positions.is_done(index)]
         wanted = [index for index in indexes if not self._positions.is_done(index) and index not in self._judged]
-        events: list[Event] = []
+        events = self._caught_up()
         for index, result in results(self._client, self._topic, wanted[:_MOST]).items():
             events += self._take({**result, "i": index}, whole=True)
             self._judged.add(index)
@@ -125,6 +129,16 @@ class Follower:
         self._over = not found["going"] and len(wanted) <= _MOST
         now = time.time()
         return [*events, *self._timeline.of_workers(found["workers"], now), *self._done(now)]
+
+    def _caught_up(self) -> list[Event]:
+        """What is behind a gap, and what is in it: the worker of a run that goes on has all of it."""
+        events: list[Event] = []
+        for index, worker, execution, number in list(islice(self._positions.behind(), _GAPS)):
+            uid = self._handle["uids"][index] if "uids" in self._handle else self._handle["run"]["uid"]
+            message = more(self._client, worker, (self._handle["bundle"], uid, execution, number))
+            if message is not None:
+                events += [*self._take(message, whole=False), *self._positions.caught_up(index)]
+        return events
 
     def _done(self, now: float, *, last: bool = False) -> list[Event]:
         positions = self._positions
@@ -148,6 +162,25 @@ def key_of(topic: str, index: int) -> str:
 def index_of(key: str) -> int:
     """The item of a task's key."""
     return int(key.rpartition("-")[2])
+
+
+def more(client: Any, worker: str, about: tuple[str, str, str, int]) -> dict[str, Any] | None:
+    """What a worker has of a run beyond what has come (`framework_runtime_dask.seed.tell_more`); None if nothing."""
+    if not on_scheduler(client, is_there, worker):
+        return None
+    try:
+        told = client.sync(
+            client._run,  # noqa: SLF001  `run` itself knows no limit of time
+            seed.tell_more,
+            *about,
+            workers=[worker],
+            on_error="ignore",
+            callback_timeout=_ASK,
+        )
+    except TimeoutError:  # it has died just now, or is too busy to answer
+        return None
+    message: dict[str, Any] | None = told.get(worker)
+    return message
 
 
 def results(client: Any, topic: str, indexes: list[int]) -> dict[int, dict[str, Any]]:

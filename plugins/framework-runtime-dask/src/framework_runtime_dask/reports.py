@@ -18,7 +18,9 @@ _BEAT = 0.05  # seconds that a report may wait for more
 _GATHER = 0.03  # seconds that it may wait for those of others
 _LONGEST = 1 << 16  # characters of one message, about
 _LOGS = "Look at the logs of the workers: a kill, a crash of what the task calls, a node that went."
-_LIVE = 1 << 23  # characters of a run's log that are sent live; the rest comes with the result
+_LIVE = 1 << 23  # characters of a run's log that are sent live; of the rest, only that it is there
+_NEWS = 0.5  # seconds between two words of that
+_PIECE = 1 << 20  # characters that are told at once to who asks, about
 
 
 class Post:
@@ -73,7 +75,7 @@ class Report:
         self.size = self.live = 0
         self.due = time.monotonic() + _BEAT
         self.ended = False
-        self.is_live = True
+        self.news_at = 0.0
         self.verdict: dict[str, str] = {}  # why the worker has killed the run
 
     def add(self, line: str) -> None:
@@ -119,12 +121,28 @@ class Report:
         if not lines:
             return
         self.live += self.size
-        if self.is_live:
-            message = {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines}
-            self.post.add(self.topic, message)
-            self.is_live = self.live < _LIVE  # a gap is seen, and the rest is fetched with the result
+        now = time.monotonic()
+        if self.live - self.size < _LIVE:
+            self.tell(lines)
+        elif now >= self.news_at:
+            self.tell(lines[-1:])  # who follows sees the gap, and asks for what is in it
+            self.news_at = now + _NEWS
         self.sent, self.size = len(self.lines), 0
-        self.due = time.monotonic() + _BEAT
+        self.due = now + _BEAT
+
+    def tell(self, lines: list[str]) -> None:
+        """Tell these events to who follows."""
+        self.post.add(self.topic, {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines})
+
+    def since(self, number: int) -> dict[str, Any]:
+        """The events behind a number, as a message; of many, the first."""
+        lines, size = [], 0
+        for line in self.lines[number:]:
+            lines.append(line)
+            size += len(line)
+            if size > _PIECE:
+                break
+        return {"i": self.index, "x": self.execution, "w": self.worker.address, "lines": lines}
 
     def result(self, end: dict[str, Any] | None) -> dict[str, Any]:
         """What the task returns."""

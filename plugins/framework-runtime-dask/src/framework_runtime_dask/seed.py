@@ -256,6 +256,13 @@ def close_map(bundle: str, topic: str, dask_worker: Any = None) -> None:
         plugin.close(topic)
 
 
+def tell_more(bundle: str, uid: str, execution: str, number: int, dask_worker: Any = None) -> dict[str, Any] | None:
+    """The events of a run on this worker behind a number; None where that execution of it is not here."""
+    plugin = dask_worker.plugins.get(bundle)
+    report = getattr(plugin.running.get(uid), "report", None) if plugin is not None else None
+    return report.since(number) if report is not None and report.execution == execution else None
+
+
 def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_worker: Any = None) -> int:
     """Ask runs that are on this worker to end, and begin no more of their topic; how many there were."""
     plugin = dask_worker.plugins.get(bundle)
@@ -265,5 +272,5 @@ def abort_runs(bundle: str, topic: str, uids: list[str], grace: float, dask_work
     return len([uid for uid in uids if plugin.abort(uid, grace)])
 
 
-for _function in (carry, run_single, run_item, close_map, abort_runs):
+for _function in (carry, run_single, run_item, close_map, tell_more, abort_runs):
     _function.__module__ = "__main__"  # so that Dask pickles it by value, wherever it is pickled again
