@@ -21,8 +21,10 @@ from distributed import LocalCluster
 from framework_run import locks
 from framework_runtime_dask import security
 from framework_runtime_dask.adapting import adapt
+from framework_runtime_dask.providers.local import WANTED
 
 _LOOK: Final = 0.5  # seconds between two looks at whether there is work
+_ARRIVAL: Final = 10.0  # seconds for a run to come when its cluster was asked for
 _LONGEST: Final = 7 * 86_400.0  # seconds that results wait for whoever collects them
 
 
@@ -46,16 +48,33 @@ def main(folder: Path) -> int:
             "dashboard": _dashboard(spec, cluster),
             "security": paths,
         }
-        part = folder / "cluster.part"
-        part.write_text(json.dumps(about), encoding="utf-8")
-        part.replace(folder / "cluster.json")
-        _wait(cluster, folder, stop, parse_timedelta(spec["idle_timeout"]))
-        (folder / "cluster.json").unlink(missing_ok=True)
+        idle = parse_timedelta(spec["idle_timeout"])
+        while True:
+            _publish(folder, about)
+            _wait(cluster, folder, stop, idle)
+            (folder / "cluster.json").unlink(missing_ok=True)
+            if stop.is_set() or not _is_wanted(folder):  # else by one that has found it before that
+                break
     if spec["security"]["temporary"]:
         for path in paths.values():
             Path(path).unlink(missing_ok=True)
     os.close(lock)
     return 0
+
+
+def _publish(folder: Path, about: dict[str, Any]) -> None:
+    """Let the cluster be found."""
+    part = folder / "cluster.part"
+    part.write_text(json.dumps(about), encoding="utf-8")
+    part.replace(folder / "cluster.json")
+
+
+def _is_wanted(folder: Path) -> bool:
+    """Whether somebody has asked for the cluster in the last seconds: a run of theirs is on its way."""
+    try:
+        return time.time() - (folder / WANTED).stat().st_mtime < _ARRIVAL
+    except OSError:
+        return False
 
 
 def _config(spec: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +120,8 @@ def _wait(cluster: LocalCluster, folder: Path, stop: threading.Event, idle: floa
         if not folder.is_dir():
             return  # whoever removed its home does not want it any more
         tasks = cluster.scheduler.tasks if cluster.scheduler is not None else {}
-        if handlers_of(cluster.scheduler) or (tasks and now - begun < _LONGEST):
+        held = tasks and now - begun < _LONGEST
+        if held or handlers_of(cluster.scheduler) or _is_wanted(folder):
             busy_at = now
         elif not tasks:
             begun = now

@@ -24,6 +24,8 @@ from framework_runtime_dask.scale import check_cluster, check_memory, cluster_na
 if TYPE_CHECKING:
     from framework.models import Function
 
+WANTED: Final = "wanted"
+"""In a cluster's folder, the file that was written last when somebody last asked for the cluster."""
 _PATIENCE: Final = 120.0  # seconds for a cluster to start
 _LOOK: Final = 0.05  # seconds between two looks
 _OF_A_RUN: Final = ("no_workers_timeout",)  # which holds for each run as it says
@@ -37,12 +39,19 @@ class LocalProvider(Provider):
         """Check what a cluster of this machine cannot be.
 
         Raises:
-            UsageError: An option is another provider's, or the scale or the memory does not fit.
+            UsageError: An option is another provider's, the scale or the memory does not fit, or a library is missing.
         """
+        from importlib.util import find_spec
+
         if options.address:
             raise UsageError(
                 f"options.address is {options.address!r}, and the provider 'local' starts a scheduler of its own",
                 advice="Add -o provider=address",
+            )
+        if options.dashboard and find_spec("bokeh") is None:
+            raise UsageError(
+                f"options.dashboard is {options.dashboard!r}, and the library bokeh, which draws it, is not installed",
+                advice="pip install 'framework-runtime-dask[dashboard]'",
             )
         check_cluster(cluster_name(function, options))
         workers(function)
@@ -64,6 +73,7 @@ class LocalProvider(Provider):
         folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + _PATIENCE
         while True:
+            (folder / WANTED).touch()  # first: one that is there now does not end meanwhile
             found = self._running(name)
             if found is not None:
                 self._check_same(name, function, options)
@@ -75,9 +85,22 @@ class LocalProvider(Provider):
                     raise
                 continue
             try:
-                return self._running(name) or self._start(name, folder, _spec(function, options))
+                found = self._settled(name) or self._start(name, folder, _spec(function, options))
+                (folder / WANTED).touch()  # to start it took a while
+                return found
             finally:
                 os.close(starting)
+
+    def _settled(self, name: str) -> Place | None:
+        """The cluster that is there, when one that begins or ends has done so; None where none is."""
+        deadline = time.monotonic() + _CLOSING
+        while (found := self._running(name)) is None and locks.is_held(str(self._folder(name) / "lock")):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"the local cluster {name!r} neither begins nor ends", advice=f"See {self._folder(name) / 'log'}."
+                )
+            time.sleep(_LOOK)
+        return found
 
     def evidence(self, place: Place) -> str:
         """A driver that is gone has taken its cluster with it."""
