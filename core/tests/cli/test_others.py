@@ -112,6 +112,12 @@ def test_doctor_says_what_is_wrong_and_goes_on(cli, monkeypatch):
     assert "ok      storage" in done.out
 
 
+def test_doctor_does_not_guess_which_function_is_meant(cli):
+    done = cli("doctor", "-o", "colour=red")
+    assert done.code == 2
+    assert "of which function?" in done.err
+
+
 def test_the_version_names_the_plugins(cli):
     assert "framework-db-sql" in json.loads(cli("version", "--json").out)["plugins"]
     assert cli("version").out.startswith("framework 0.")

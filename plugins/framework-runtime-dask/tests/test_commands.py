@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -59,3 +63,27 @@ def test_the_list_says_where_each_is(owner):
     said = CliRunner().invoke(commands.dask, ["cluster", "list"]).output
     rows = [line.split()[:3] for line in said.splitlines()[1:4]]
     assert rows == [["train", "local", "-"], ["train", "operator", "team-a"], ["train", "operator", "team-b"]]
+
+
+def test_doctor_takes_the_options_of_a_run_and_names_them_in_the_next_command(tmp_path):
+    (tmp_path / "job.py").write_text("def main(): pass\n")
+    target = f"{tmp_path / 'job.py'}:main"
+
+    def doctor(*words):
+        ended = subprocess.run(
+            [sys.executable, "-m", "framework", "doctor", target, "--kind", "dask", *words],
+            env={**os.environ, "FRAMEWORK_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+
+    code, said, after = doctor("-o", "memory=1GiB", "--set", "spec.environment.env.A=b c")
+    assert (code, said) == (0, "ok      kind dask: nothing to ask\n")
+    assert f"framework run {target} --kind dask --set 'spec.environment.env.A=b c' -o memory=1GiB" in after
+    code, said, after = doctor("-o", "memory=1MB")
+    assert code == 1
+    assert said.startswith("wrong   function: options.memory is '1MB', and a worker of Dask needs 128MiB")
+    assert f"framework doctor --kind dask {target} -o memory=1MB" in after

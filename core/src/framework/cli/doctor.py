@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,28 +27,46 @@ _ROOM: Final = 200 * 2**20  # bytes free below which runs are likely to fail
 @click.command("doctor")
 @click.argument("target", required=False)
 @click.option("--kind", metavar="KIND", help="Ask the backend of this kind alone, and what a function needs of it.")
+@click.option("--image", metavar="IMAGE", help="The container image, as for `run`.")
 @click.option("--set", "settings", multiple=True, metavar="SPEC.PATH=VALUE", help="A field of the spec, as for `run`.")
+@click.option("-o", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the kind, as for `run`.")
 @json_option
-def doctor(target: str | None, kind: str | None, settings: tuple[str, ...], as_json: bool) -> None:
+def doctor(  # noqa: PLR0913, PLR0917  one argument a flag
+    target: str | None,
+    kind: str | None,
+    image: str | None,
+    settings: tuple[str, ...],
+    options: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check this installation, and say how to mend it.
 
     It looks at the home folder, the database, the storage, the plugins and every kind of runtime. With --kind it asks
     one kind's backend more closely; TARGET is a function as for `run`, whose image, volumes and so on are looked for.
     """
-    again = " ".join(word for word in ("framework doctor", f"--kind {kind}" if kind else "", target or "") if word)
+    flags = [*(("--image", image) if image else ()), *_each("--set", settings), *_each("-o", options)]
+    words = [*(("--kind", kind) if kind else ()), *((target,) if target else ()), *flags]
+    again = shlex.join(["framework", "doctor", *words])
+    if flags and not (kind and target):
+        raise UsageError("of which function?", advice=f"framework doctor FILE.py:FUNCTION --kind {kind or 'KIND'}")
     if kind is None:
         if target:
             raise UsageError("of which kind?", advice=f"framework doctor {target} --kind KIND")
         findings, well = list(examine()), "framework run FILE.py:FUNCTION"
     else:
-        findings = list(_of_kind(kind, target, settings))
-        well = f"framework run {target or 'FILE.py:FUNCTION'} --kind {kind}"
+        from framework.cli.run.overrides import overrides
+
+        findings = list(_of_kind(kind, target, overrides(image=image, settings=settings, options=options)))
+        well = shlex.join(["framework", "run", target or "FILE.py:FUNCTION", "--kind", kind, *flags])
     write_findings(findings, as_json=as_json, again=again, well=well)
 
 
-def _of_kind(kind: str, target: str | None, settings: tuple[str, ...]) -> Iterator[Finding]:
+def _each(flag: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (flag, value)]
+
+
+def _of_kind(kind: str, target: str | None, over: dict[str, Any]) -> Iterator[Finding]:
     """What the backend of a kind says of a function; of one that asks for nothing, where none is named."""
-    from framework.cli.run.overrides import overrides
     from framework.cli.session import opened
     from framework.engine.images import looked_for
     from framework.engine.plan import RunRequest, in_its_image, resolved
@@ -56,7 +75,7 @@ def _of_kind(kind: str, target: str | None, settings: tuple[str, ...]) -> Iterat
     session = opened()
     function = Function(kind=kind)
     if target:
-        function = resolved(session, RunRequest(target=target, kind=kind, overrides=overrides(settings=settings)))
+        function = resolved(session, RunRequest(target=target, kind=kind, overrides=over))
         try:
             function = in_its_image(session, function)
         except UsageError as error:
@@ -64,7 +83,14 @@ def _of_kind(kind: str, target: str | None, settings: tuple[str, ...]) -> Iterat
         else:
             built = looked_for(session, function, target)
             yield from () if built is None else (built,)
-    findings = session.runtime(kind).preflight(function)
+    runtime = session.runtime(kind)
+    if target:
+        try:
+            runtime.validate(function)
+        except UsageError as error:
+            yield Finding(subject="function", ok=False, message=error.message, advice=error.advice)
+            return
+    findings = runtime.preflight(function)
     yield from findings or [Finding(subject=f"kind {kind}", ok=True, message="nothing to ask")]
 
 
