@@ -243,6 +243,7 @@ def test_what_nobody_has_collected_keeps_a_cluster_and_then_it_ends_by_itself(pe
 
 
 def test_certificates_of_a_secret(person):
+    person.settle(idle="5m")
     made = Security.temporary()
     contents = {"ca.crt": made.tls_ca_file, "tls.crt": made.tls_client_cert, "tls.key": made.tls_client_key}
     for name, text in contents.items():
