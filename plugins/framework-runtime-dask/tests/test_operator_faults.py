@@ -205,7 +205,7 @@ def test_a_worker_pod_that_is_killed_neither_loses_nor_doubles(person):
 
     until(begun)
     kubectl("delete", "pod", "-l", "dask.org/cluster-name=faults,dask.org/component=worker", "--force", "--wait=false")
-    found = until(lambda: (it := person.shown(run)) and ended(it) and it)
+    found = until(lambda: (it := person.shown(run)) and ended(it) and it, patience=240.0)
     assert found["status"]["results"] == {"completed": 8, "failed": 0}
     items = person.call("runs", "list", "--parent", uid, "--json", "--limit", "20")
     assert sorted(it["status"]["results"]["return"] for it in items) == [n * n for n in range(8)]
