@@ -37,14 +37,6 @@ def cli(home, tmp_path):
     return call
 
 
-@pytest.fixture
-def namespace(kubectl):
-    name = f"left-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
-
-
 def _run(cli, *words):
     return json.loads(cli("run", "job.py:main", "--kind", "job", "--json", *words)[0])["metadata"]["uid"]
 
@@ -53,17 +45,17 @@ def _jobs(kubectl, namespace, uid):
     return kubectl("get", "jobs", "-n", namespace, "-l", f"framework/run={uid}", "-o", "json")["items"]
 
 
-def test_another_namespace_is_looked_at_and_one_that_is_away_is_said(cli, kubectl, namespace, home):
-    uid = _run(cli, "-o", f"namespace={namespace}", "--set", "life.ttl=600")
-    (job,) = _jobs(kubectl, namespace, uid)
+def test_another_namespace_is_looked_at_and_one_that_is_away_is_said(cli, kubectl, team, home):
+    uid = _run(cli, "-o", f"namespace={team}", "--set", "life.ttl=600")
+    (job,) = _jobs(kubectl, team, uid)
     change = '[{"op": "remove", "path": "/spec/ttlSecondsAfterFinished"}]'
-    kubectl("patch", "job", "-n", namespace, job["metadata"]["name"], "--type=json", "-p", change)
+    kubectl("patch", "job", "-n", team, job["metadata"]["name"], "--type=json", "-p", change)
     away = _handle_elsewhere(home, uid)
     out, err = cli("runs", "gc", "--kind", "job", "--json", "--dry-run")
     assert uid in {each["run"] for each in json.loads(out)}
     assert f"could not be looked at: no context leads to {away}" in err
     cli("runs", "gc", "--kind", "job", "--yes")
-    assert _jobs(kubectl, namespace, uid) == []
+    assert _jobs(kubectl, team, uid) == []
 
 
 def _handle_elsewhere(home, uid):
@@ -108,20 +100,20 @@ def test_a_pod_that_only_looked(runtime, kubectl, monkeypatch):
     kubectl("wait", "--for=delete", f"pod/{name}", "--timeout=60s")
 
 
-def test_the_use_of_the_runner_is_noted_at_an_immutable_config_map(cli, kubectl, namespace):
-    _run(cli, "-o", f"namespace={namespace}")
-    maps = ("get", "configmaps", "-n", namespace, "-l", f"{MANAGED}=framework", "-o", "json")
+def test_the_use_of_the_runner_is_noted_at_an_immutable_config_map(cli, kubectl, team):
+    _run(cli, "-o", f"namespace={team}")
+    maps = ("get", "configmaps", "-n", team, "-l", f"{MANAGED}=framework", "-o", "json")
     (held,) = kubectl(*maps)["items"]
     name = held["metadata"]["name"]
-    long_ago = ("annotate", "--overwrite", "configmap", "-n", namespace, name, "framework/used=2020-01-01T00:00:00Z")
+    long_ago = ("annotate", "--overwrite", "configmap", "-n", team, name, "framework/used=2020-01-01T00:00:00Z")
     kubectl(*long_ago)
     listed = json.loads(cli("runs", "gc", "--kind", "job", "--json", "--dry-run")[0])
-    assert f"ConfigMap {namespace}/{name}" in {each["name"] for each in listed}
-    _run(cli, "-o", f"namespace={namespace}")
+    assert f"ConfigMap {team}/{name}" in {each["name"] for each in listed}
+    _run(cli, "-o", f"namespace={team}")
     (held,) = kubectl(*maps)["items"]
     assert held["metadata"]["annotations"]["framework/used"] > "2026"
     listed = json.loads(cli("runs", "gc", "--kind", "job", "--json", "--dry-run")[0])
-    assert f"ConfigMap {namespace}/{name}" not in {each["name"] for each in listed}
+    assert f"ConfigMap {team}/{name}" not in {each["name"] for each in listed}
     kubectl(*long_ago)
     cli("runs", "gc", "--kind", "job", "--yes")
     assert kubectl(*maps)["items"] == []
