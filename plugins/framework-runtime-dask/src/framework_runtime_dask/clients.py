@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from framework_runtime_dask.connections import first_line
+from framework_runtime_dask.connections import LATE, first_line
 from framework_runtime_dask.provider import UnreachableError
 
 _ASK: Final = 30.0  # seconds for an answer of one
@@ -22,7 +22,7 @@ def on_scheduler(client: Any, function: Callable[..., Any], *arguments: Any) -> 
 
     try:
         return client.sync(client._run_on_scheduler, function, *arguments, callback_timeout=_ASK)  # noqa: SLF001
-    except (OSError, TimeoutError, CommClosedError, asyncio.CancelledError) as error:
+    except (OSError, *LATE, CommClosedError, asyncio.CancelledError) as error:
         raise UnreachableError(
             f"the scheduler {client.scheduler.address} does not answer: {first_line(error)}",
             refused=False,

@@ -25,6 +25,10 @@ _CONNECT: Final = 10.0  # seconds to reach a scheduler that somebody has named
 _STARTED: Final = 30.0  # seconds to reach one that has been started for us, and may be busy
 _LINGER = 10.0  # seconds that a connection is kept for whoever comes next
 _CLOSING: Final = 1.0  # seconds for a scheduler to hear of it
+_ENDING: Final = 5.0  # seconds for the thread of a connection to end, which has nothing left to wait for
+
+LATE: Final = (TimeoutError, asyncio.TimeoutError)
+"""What Dask raises of what takes too long: two classes before Python 3.11."""
 
 
 class Connection:
@@ -62,7 +66,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it, whoever uses it; that a scheduler cannot be told is no matter."""
-        with contextlib.suppress(OSError, TimeoutError, RuntimeError, AssertionError):
+        with contextlib.suppress(OSError, *LATE, RuntimeError, AssertionError):
             self.client.close(timeout=_CLOSING)
         self._stop()
 
@@ -77,7 +81,7 @@ class Connection:
     def _stop(self) -> None:
         with contextlib.suppress(RuntimeError):  # it is closed
             self._loop.add_callback(self._over.set)
-        self._thread.join(_CLOSING)
+        self._thread.join(_ENDING)
 
 
 class Connections:
@@ -202,7 +206,7 @@ def _client(place: Place, address: str, timeout: float, loop: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions: what matters is told by `check_versions`
             return Client(address, timeout=timeout, security=secure, set_as_default=False, loop=loop)
-    except (OSError, TimeoutError, CommClosedError, ValueError, RuntimeError) as error:
+    except (OSError, *LATE, CommClosedError, ValueError, RuntimeError) as error:
         refused = "refused" in _chain(error)
         raise UnreachableError(
             f"the scheduler {place.address} does not answer: {first_line(error)}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework_run.events import Event
 from framework_runtime_dask import seed
 from framework_runtime_dask.clients import is_there, on_scheduler, release, summary
+from framework_runtime_dask.connections import LATE
 from framework_runtime_dask.cursors import Cursor, Positions
 from framework_runtime_dask.timeline import Timeline
 
@@ -177,7 +178,7 @@ def more(client: Any, worker: str, about: tuple[str, str, str, int]) -> dict[str
             on_error="ignore",
             callback_timeout=_ASK,
         )
-    except TimeoutError:  # it has died just now, or is too busy to answer
+    except LATE:  # it has died just now, or is too busy to answer
         return None
     message: dict[str, Any] | None = told.get(worker)
     return message

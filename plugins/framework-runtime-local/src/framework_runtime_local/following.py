@@ -47,7 +47,8 @@ class Waker:
 
     def __del__(self) -> None:
         """Let go of what is open."""
-        self.close()
+        if os is not None:  # at the interpreter's end modules are taken apart, and this goes with the process
+            self.close()
 
     def read(self, offset: int) -> tuple[list[Event], int]:
         """Whole events after an offset, as of `framework_run.eventfile.read`."""
