@@ -271,6 +271,13 @@ def test_a_wrong_part_of_the_spec_is_said_by_its_path(run):
     assert b"$.spec.resourcs: there is no field 'resourcs'; did you mean 'resources'?" in done.stderr
 
 
+def test_an_option_of_a_kind_that_has_none_is_said_by_its_name(run):
+    done = run("run", "hello.py:greet", "-o", "memory=2GiB", "-o", "anything.else=1")
+    assert done.returncode == 2
+    assert b"the kind 'local' has no options of its own, and spec.options has 'memory', 'anything'" in done.stderr
+    assert json.loads(run("runs", "list", "--json").stdout) == []
+
+
 @pytest.mark.parametrize("first", [["script.py"], []], ids=["script", "command"])
 def test_arguments_of_a_script_belong_to_the_run_and_not_to_the_version(run, first):
     program = [] if first else ["python", "script.py"]

@@ -16,6 +16,7 @@ from framework.documents.converters import structure
 from framework.documents.identity import components, diff, identity, version_of
 from framework.errors import DocumentError
 from framework.models import Function
+from framework.plugins.registrations import NoOptions
 
 VECTORS = sorted((Path(__file__).parent / "vectors").glob("*.json"))
 
@@ -161,6 +162,15 @@ def test_options_without_their_plugin_enter_as_they_are() -> None:
 def test_options_that_do_not_fit_are_refused_by_their_path() -> None:
     with pytest.raises(DocumentError, match=r"\$\.spec\.options\.worker: .* did you mean 'workers'"):
         version_of(_function(options={"worker": 1}), _Options)
+
+
+def test_options_of_a_kind_that_has_none_are_refused_by_their_names() -> None:
+    function = _function(options={"memory": "1GiB", "threads": 2})
+    function.kind = "local"
+    with pytest.raises(DocumentError, match=r"kind 'local' has no options of its own.*'memory', 'threads'") as caught:
+        version_of(function, NoOptions)
+    assert "-o" in caught.value.advice
+    assert version_of(_function(), NoOptions) == version_of(_function())
 
 
 def test_numbers_beyond_json_have_one_encoding_with_and_without_the_plugin() -> None:

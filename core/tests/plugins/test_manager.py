@@ -11,7 +11,7 @@ import pytest
 from framework.errors import DatabaseError, PluginError, UnknownKind, UsageError
 from framework.plugins.hookspecs import hookimpl
 from framework.plugins.manager import Plugins
-from framework.plugins.registrations import DatabaseScheme, RuntimeKind, StorageScheme
+from framework.plugins.registrations import DatabaseScheme, NoOptions, RuntimeKind, StorageScheme
 
 RUNTIME = """
 @hookimpl
@@ -316,6 +316,11 @@ def test_the_options_of_a_kind_are_imported_when_they_are_asked_for(site) -> Non
     assert "framework_runtime_acme.options" not in sys.modules
     assert plugins.options_class("acme").__name__ == "Options"
     assert plugins.options_class("nowhere") is None
+
+
+def test_a_kind_that_registers_no_options_has_none(site) -> None:
+    _runtime(site, "runtime-acme", "acme")
+    assert Plugins().options_class("acme") is NoOptions
 
 
 def test_threads_that_look_up_at_once_all_see_every_plugin(site) -> None:

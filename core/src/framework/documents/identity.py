@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+import attrs
+
 from framework.documents.canonical import digest
 from framework.documents.dump import dump
 from framework.errors import DocumentError
@@ -29,7 +31,7 @@ def version_of(function: Function, options_class: type | None = None) -> str:
 
     Args:
         function: The Function, its ``spec.code.files`` filled in.
-        options_class: The attrs class of its kind's options; None where the plugin is not installed or has none.
+        options_class: The attrs class of its kind's options; None where the plugin is not installed.
 
     Returns:
         ``sha256:`` and 64 hex digits.
@@ -47,18 +49,27 @@ def identity(function: Function, options_class: type | None = None) -> dict[str,
     """The document whose hash is the version; arguments and errors as `version_of`."""
     spec = dump(function.spec)
     _replace(spec, "code", {key: part for key, part in spec.get("code", {}).items() if key not in _PLACES})
-    _replace(spec, "options", encode(normal_options(function.spec.options, options_class)))
+    _replace(spec, "options", encode(normal_options(function, options_class)))
     return {"kind": function.kind, "spec": spec}
 
 
-def normal_options(options: dict[str, Any], options_class: type | None) -> dict[str, Any]:
-    """A kind's options as its class writes them, without those at their defaults; as they are where there is no class.
+def normal_options(function: Function, options_class: type | None) -> dict[str, Any]:
+    """A function's options as the class of its kind writes them, without those at their defaults.
+
+    Where there is no class they are as they are.
 
     Raises:
-        DocumentError: They do not fit the class.
+        DocumentError: They do not fit the class, or its kind has none.
     """
+    options = function.spec.options
     if options_class is None or not options:
         return options
+    if not attrs.fields(options_class):
+        names = ", ".join(map(repr, options))
+        raise DocumentError(
+            f"the kind {function.kind!r} has no options of its own, and spec.options has {names}",
+            advice="Leave out -o (options=). What a run of any kind may use is said so: --limit memory=2GiB",
+        )
     from framework.documents.converters import structure
 
     return cast(

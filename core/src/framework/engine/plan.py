@@ -259,7 +259,7 @@ def _name_version(session: Session, function: Function) -> None:
     from framework.documents.identity import normal_options, version_of
 
     options_class = session.plugins.options_class(function.kind)
-    function.spec.options = normal_options(function.spec.options, options_class)
+    function.spec.options = normal_options(function, options_class)
     function.status.version = version_of(function, options_class)
 
 

@@ -14,7 +14,7 @@ import pluggy
 from framework.errors import PluginError, UnknownKind, UsageError
 from framework.plugins import hookspecs
 from framework.plugins.loading import ANYTHING, PluginInfo, PluginState, load_candidate, register, told
-from framework.plugins.registrations import Command, DatabaseScheme, RuntimeKind, SecretStore, StorageScheme
+from framework.plugins.registrations import Command, DatabaseScheme, NoOptions, RuntimeKind, SecretStore, StorageScheme
 from framework.plugins.topics import (
     BUILDERS,
     COMMANDS,
@@ -185,7 +185,7 @@ class Plugins:
         return runtime
 
     def options_class(self, kind: str) -> type | None:
-        """The attrs class of a kind's options; None for a kind without, or one that is not installed.
+        """The attrs class of a kind's options, `NoOptions` for a kind without; None for one that is not installed.
 
         Raises:
             PluginError: Several plugins register the kind, or the class cannot be imported.
@@ -194,8 +194,10 @@ class Plugins:
         if kind in table.contested:
             self._refuse(RUNTIMES, kind)
         found: Registered[RuntimeKind] | None = table.found.get(kind)
-        if found is None or not found.item.options:
+        if found is None:
             return None
+        if not found.item.options:
+            return NoOptions
         from framework.plugins.targets import load_target
 
         cls: type = load_target(found.item.options, found.plugin)

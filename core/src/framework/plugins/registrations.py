@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import define, frozen
 
 if TYPE_CHECKING:  # a plugin's entry point imports this module, and must not bring the models with it
     from framework.runtimes import Capability
@@ -21,7 +21,7 @@ class RuntimeKind:
         name: The kind, as in ``--kind NAME``.
         summary: One line for ``framework plugins``.
         runtime: Target of a `framework.runtimes.Runtime`.
-        options: Target of the attrs class of the kind's own options; empty for a kind without.
+        options: Target of the attrs class of the kind's own options; empty for a kind without, of which any is refused.
         capabilities: What it can do; the conformance kit skips the rest by name.
     """
 
@@ -30,6 +30,11 @@ class RuntimeKind:
     runtime: str
     options: str = ""
     capabilities: frozenset[Capability] = frozenset()
+
+
+@define
+class NoOptions:
+    """The options of a kind that has none of its own: whatever is said for it is refused."""
 
 
 @frozen(kw_only=True)
