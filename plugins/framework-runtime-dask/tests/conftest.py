@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from framework.engine.session import Session
 from framework.models import Function, FunctionMetadata
 from framework_runtime_dask import connections
 from framework_runtime_dask.options import DaskOptions
@@ -52,3 +53,20 @@ def shared_home(tmp_path, clusters):
     for name in ("default-", "default-job", "default-shared"):  # of a submission without a function, and of job.py
         (home / "dask" / "clusters" / name).symlink_to(shared)
     return home
+
+
+@pytest.fixture
+def session_home(shared_home):
+    """The FRAMEWORK_HOME of `session`; a file whose tests start clusters of their own has another one."""
+    return shared_home
+
+
+@pytest.fixture
+def session(session_home, monkeypatch):
+    """A session of an installation with nothing but its home."""
+    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FRAMEWORK_HOME", str(session_home))
+    session = Session()
+    yield session
+    session.close()

@@ -15,7 +15,6 @@ from framework.engine.map_plan import plan_map
 from framework.engine.mapping import execute_map
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
-from framework.engine.session import Session
 from framework.errors import UsageError
 from framework_runtime_dask import nearby, sending
 
@@ -33,13 +32,8 @@ HIDDEN = 'mount -t tmpfs none "$1" && shift && exec "$@"'
 
 
 @pytest.fixture
-def session(tmp_path, monkeypatch):
-    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
-    session = Session()
-    yield session
-    session.close()
+def session_home(tmp_path):
+    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from framework.engine.map_plan import plan_map
 from framework.engine.mapping import execute_map
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
-from framework.engine.session import Session
 from framework.errors import UsageError
 from framework.models.causes import ENDED
 from framework_runtime_dask.providers.local import LocalProvider
@@ -32,16 +31,6 @@ def main(context: fw.Context, n: int, sees: str = "", pause: float = 0.0):
     context.log_artifact("note", b"kept")
     return [client.submit(pow, n, 2).result(), os.getpid() in pids, os.getpid(), pathlib.Path(sees).exists()]
 """
-
-
-@pytest.fixture
-def session(shared_home, monkeypatch):
-    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
-    session = Session()
-    yield session
-    session.close()
 
 
 def request(tmp_path, **options):

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from framework.engine.execute import execute
 from framework.engine.plan import plan
 from framework.engine.request import RunRequest
-from framework.engine.session import Session
 from framework.errors import UsageError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
@@ -86,13 +85,8 @@ def test_a_result_that_nobody_has_collected_holds_a_cluster_which_ends_by_itself
 
 
 @pytest.fixture
-def session(tmp_path, monkeypatch):
-    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path))
-    session = Session()
-    yield session
-    session.close()
+def session_home(tmp_path):
+    return tmp_path
 
 
 def here(tmp_path, pause, **limits):

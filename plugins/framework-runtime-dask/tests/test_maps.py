@@ -53,16 +53,6 @@ def main(n, gate="", how="", until=0):
 
 
 @pytest.fixture
-def session(shared_home, monkeypatch):
-    for name in ("FRAMEWORK_DB", "FRAMEWORK_STORAGE", "FRAMEWORK_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
-    session = Session()
-    yield session
-    session.close()
-
-
-@pytest.fixture
 def mapped(session, tmp_path):
     def start(items, *, code=CODE, parallelism=0, on_event=None, watch=True, **over):
         path = tmp_path / "job.py"

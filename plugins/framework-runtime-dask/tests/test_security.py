@@ -14,7 +14,6 @@ from distributed.security import Security as DaskSecurity
 from framework.engine.map_plan import plan_map
 from framework.engine.mapping import execute_map
 from framework.engine.request import RunRequest
-from framework.engine.session import Session
 from framework.errors import BackendError, UsageError
 from framework.models import Function, FunctionMetadata
 from framework.runtimes import RuntimeContext
@@ -103,16 +102,18 @@ def test_a_scheduler_that_speaks_tls_alone(tmp_path, scheduler, files):
         stranger.submit(submission("dask", CODE, params={"n": 3}))
 
 
-def test_a_limited_map_at_a_scheduler_that_speaks_tls_alone(tmp_path, scheduler, files, monkeypatch):
-    monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path / "home"))
+@pytest.fixture
+def session_home(tmp_path):
+    return tmp_path / "home"
+
+
+def test_a_limited_map_at_a_scheduler_that_speaks_tls_alone(session, tmp_path, scheduler, files):
     (tmp_path / "job.py").write_text("def main(n): return n * n")
     options = {"provider": "address", "address": scheduler, "security": files[0]}
     target, over = str(tmp_path / "job.py"), {"options": options}
-    session = Session()
     asked = RunRequest(target=target, handler="main", kind="dask", overrides=over)
     run = execute_map(session, plan_map(session, asked, [{"n": n} for n in range(5)], 2))
     assert run["status"]["results"] == {"completed": 5, "failed": 0}, run["status"]
-    session.close()
 
 
 def test_a_cluster_of_this_machine_with_certificates_of_its_own(tmp_path):
