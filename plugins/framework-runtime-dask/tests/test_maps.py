@@ -189,6 +189,42 @@ def test_a_limited_map_loses_a_worker(session, mapped, tmp_path):
     assert attempts[4:] == [1] * 6
 
 
+SPANS = """
+import os, pathlib, time
+
+def main(n, folder, opens):
+    begun = time.monotonic()
+    time.sleep(0.2)
+    while n == 11 and not pathlib.Path(opens).exists():
+        time.sleep(0.02)
+    pathlib.Path(folder, f"{n}-{os.getpid()}").write_text(f"{begun} {time.monotonic()}")
+    return n * n
+"""
+
+
+def test_what_was_lost_with_a_worker_runs_again_within_the_limit(session, mapped, tmp_path):
+    """Results that nobody has collected yet; more of them than may run at once."""
+    folder, opens = tmp_path / "spans", tmp_path / "opens"
+    folder.mkdir()
+    items = [{"n": n, "folder": str(folder), "opens": str(opens)} for n in range(12)]
+    run = mapped(items, code=SPANS, parallelism=2, watch=False)
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 11:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    handle = session.database.active_run(run["metadata"]["uid"]).handle
+    worker = next(iter(session.runtime("dask").workers(handle).values()))
+    os.kill(worker["pid"], signal.SIGKILL)
+    while len(list(folder.iterdir())) < 14:
+        assert time.monotonic() < deadline, list(folder.iterdir())
+        time.sleep(0.05)
+    opens.touch()
+    assert ended(run)["status"]["results"] == {"completed": 12, "failed": 0}
+    spans = [[float(word) for word in path.read_text().split()] for path in folder.iterdir()]
+    at_once = [sum(begun <= at < over for begun, over in spans) for at, _ in spans]
+    assert max(at_once) == 2
+
+
 def test_a_limited_map_is_asked_to_end(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], parallelism=2, watch=False)
     begun_of(tmp_path, 2)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from framework_runtime_dask.clients import by_value, keep, release
+from framework_runtime_dask.turns import open_turns
 
 
 async def hold(
@@ -37,6 +38,7 @@ async def hold(
 
     if not hasattr(dask_scheduler, "framework_held"):
         dask_scheduler.framework_held, dask_scheduler.framework_leads = {}, {}
+    open_turns(topic, given["limit"], dask_scheduler)
     parcel = given["parcel"]
     if parcel and (missing := await keep(f"{topic}-inputs", [parcel], dask_scheduler)):
         return missing

@@ -335,10 +335,12 @@ class DaskRuntime(Runtime):
     def _forget(self, client: Any, handle: Handle) -> None:
         from framework_runtime_dask import seed
         from framework_runtime_dask.holding import forget_held
+        from framework_runtime_dask.turns import close_turns
 
         on_scheduler(client, release, handle["topic"], [])
         if "uids" in handle:
             on_scheduler(client, forget_held, handle["topic"])
+            on_scheduler(client, close_turns, handle["topic"])
             client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
         on_scheduler(client, forget_topic, handle["topic"])
 

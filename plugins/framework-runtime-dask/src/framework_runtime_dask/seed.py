@@ -7,12 +7,14 @@ code, hands on what they report, and runs none of it itself. Nothing but the sta
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from framework_runtime_dask.runners import Reporter, Slot
 from framework_runtime_dask.stopping import stopper_of
 from framework_runtime_dask.taps import Outlet
 
+_TURN = 0.1  # seconds between two askings for a turn
 _IDLE = 60.0  # seconds that a process waits for another item of its map
 _ABORTED = "Run it again when you want it."
 
@@ -156,6 +159,25 @@ class Bundle(WorkerPlugin):
         end = slot.conclude(uid)
         return report.result(None if report.ended else end)
 
+    @contextlib.contextmanager
+    def turn(self, topic: str, index: int, limit: int) -> Iterator[None]:
+        """An item's turn, waited for where only so many may run at once (`framework_runtime_dask.turns`)."""
+        about = {"topic": topic, "index": index, "worker": self.worker.address}
+        while limit and topic not in self.aborted and not self.ask("framework_begin", **about):
+            time.sleep(_TURN)
+        try:
+            yield
+        finally:
+            if limit:
+                self.ask("framework_end", **about)
+
+    def ask(self, what: str, **about: Any) -> Any:
+        """Ask the scheduler something, from a thread of the worker's."""
+        from distributed.utils import sync
+        from distributed.utils_comm import retry_operation
+
+        return sync(self.worker.loop, retry_operation, getattr(self.worker.scheduler, what), operation=what, **about)
+
     def common(self, topic: str) -> dict[str, Any]:
         """What all items of a map have in common, asked for once."""
         if topic not in self.maps:
@@ -239,12 +261,11 @@ def run_item(  # noqa: PLR0913  what an item takes
 ) -> dict[str, Any]:
     """The task of one item of a map."""
     import json
-    from contextlib import nullcontext
 
-    from distributed import Semaphore, get_worker
+    from distributed import get_worker
 
     plugin: Any = get_worker().plugins[bundle]
-    with Semaphore(max_leases=limit, name=topic) if limit else nullcontext():
+    with plugin.turn(topic, index, limit):
         result: dict[str, Any] = plugin.item(topic, index, json.loads(text), parcel)
     return result
 
