@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+PROGRAM = str(Path(sys.executable).parent / "framework")
 
 pytestmark = pytest.mark.slow
 
@@ -114,10 +117,70 @@ def test_a_file_that_is_not_there(framework):
     assert "nothing.jsonl" in err
 
 
-def test_a_kind_that_does_not_map_by_itself_needs_somebody_who_stays(framework):
-    code, _, err = framework("run", "job.py:square", "--map", "-", "--detach", stdin=lines({"n": 1}))
-    assert code == 1
-    assert "--detach" in err
+def test_nobody_has_to_stay(framework, tmp_path):
+    """And what lies in the present folder is not taken for what the process that maps imports."""
+    (tmp_path / "attrs.py").write_text("raise ImportError('not this one')")
+    environment = {name: value for name, value in os.environ.items() if name != "FRAMEWORK_PLUGINS"}
+    words = [PROGRAM, "run", "job.py:square", "--map", "-", "--cache", "--detach"]
+    text = lines({"n": 5}, {"n": 6}, {"n": 13})
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (0, [f"Next: framework runs show {done.stdout.strip()}"])
+    (tmp_path / "attrs.py").unlink()
+    code, out, err = framework("logs", "-f", done.stdout.strip())
+    assert code == 0, err
+    assert sorted(line.partition(" | ")[2] for line in out.splitlines() if "number" in line) == [
+        "number 13",
+        "number 5",
+        "number 6",
+    ]
+    run = _ended(framework)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "UserError")
+    assert run["status"]["results"] == {"completed": 2, "failed": 1, "reused": 0}
+    code, out, err = framework(*words[1:], stdin=lines({"n": 5}, {"n": 7}))
+    assert code == 0, err
+    assert _ended(framework)["status"]["results"] == {"completed": 2, "failed": 0, "reused": 1}
+
+
+def test_the_process_that_maps_is_asked_to_end(framework, tmp_path):
+    run = _detached(framework, tmp_path, 6)
+    code, _, err = framework("abort", run["metadata"]["uid"])
+    assert code == 0, err
+    run = _ended(framework)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("aborted", "Aborted")
+    assert len(_children(framework, run)) == 2
+
+
+def test_the_process_that_maps_dies(framework, tmp_path):
+    run = _detached(framework, tmp_path, 6)
+    os.kill(run["status"]["attempts"][0]["pid"], signal.SIGKILL)
+    (tmp_path / "open").touch()
+    run = _ended(framework)
+    assert (run["status"]["state"], run["status"]["cause"]) == ("failed", "Lost")
+    assert "4 of 6" in run["status"]["message"]
+    assert "the process that mapped it is gone" in run["status"]["message"]
+    assert {child["status"]["state"] for child in _children(framework, run)} == {"completed"}
+
+
+def test_a_process_that_maps_and_does_not_begin_leaves_nothing(framework, tmp_path):
+    change = "map_apart._WORDS = [sys.executable, '-c', 'import sys; sys.exit(\"no room\")']"
+    code = f"import sys; from framework.engine import map_apart; {change}; from framework.cli.main import main; main()"
+    (tmp_path / "items.jsonl").write_text(lines({"n": 1}))
+    words = ["run", "job.py:square", "--map", "items.jsonl", "--detach"]
+    environment = {name: value for name, value in os.environ.items() if name != "FRAMEWORK_PLUGINS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the process that maps did not begin: no room" in done.stderr
+    assert json.loads(framework("runs", "list", "--json")[1]) == []
 
 
 def test_an_interrupt_ends_what_runs_and_starts_nothing_more(framework, tmp_path):
@@ -232,12 +295,35 @@ def test_a_replay_of_a_map_says_which_items_gave_something_else(framework, tmp_p
     assert other["spec"]["retry"]["attempts"] == 2
 
 
-def _begun(framework, folder, items):
+def _words(folder, items):
     """A map of which two items wait for the file ``open``."""
     path = folder / "items.jsonl"
     path.write_text(lines(*({"n": number, "gate": str(folder)} for number in range(items))))
-    words = ("run", "job.py:square", "--map", str(path), "--parallelism", "2")
-    process = framework.start(*words, start_new_session=True)
+    return ("run", "job.py:square", "--map", str(path), "--parallelism", "2")
+
+
+def _detached(framework, folder, items):
+    """Such a map that nobody watches, when two items have begun."""
+    code, _, err = framework(*_words(folder, items), "--detach")
+    assert code == 0, err
+    deadline = time.monotonic() + 60
+    while not ((folder / "0").exists() and (folder / "1").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return _latest(framework)
+
+
+def _ended(framework):
+    """The latest run once it has ended."""
+    deadline = time.monotonic() + 60
+    while (run := _latest(framework))["status"]["state"] in ("pending", "running"):
+        assert time.monotonic() < deadline, run["status"]
+    return run
+
+
+def _begun(framework, folder, items):
+    """Such a map, when two items have begun."""
+    process = framework.start(*_words(folder, items), start_new_session=True)
     deadline = time.monotonic() + 60
     while not ((folder / "0").exists() and (folder / "1").exists()):
         assert process.poll() is None, process.communicate()

@@ -10,12 +10,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import define
+
 from framework.databases import RunQuery
 from framework.engine import live
 from framework.engine.execute import Follower, see_through
 from framework.engine.map_ends import OPEN, conclude, progress, said
 from framework.engine.retrying import start_due
-from framework.engine.reusing import reuse_for
+from framework.engine.reusing import reuse_for, ttl_of
 from framework.engine.stopping import stop
 from framework.errors import FrameworkError, UsageError
 from framework.home import live_dir
@@ -23,6 +25,8 @@ from framework_run import ends
 from framework_run.events import observed_end
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from framework.databases import ActiveRun, Document
     from framework.engine.listening import OnEvent
     from framework.engine.map_plan import PlannedMap
@@ -34,21 +38,47 @@ _SAY: Final = 0.5  # seconds between two records of the progress
 _GRACE: Final = 10.0  # seconds, as in a submission that says nothing
 
 
+@define(kw_only=True)
+class Work:
+    """What is to be done for a map, which also another process than the one that has planned it can do.
+
+    Args:
+        run: The document of the run that maps.
+        kind: The kind of its items.
+        items: Their submissions.
+        parallelism: How many run at once, at most; 0 for as many as there is room for.
+        ttl: How old a run may be that an item reuses, in seconds; None for any age.
+    """
+
+    run: Document
+    kind: str
+    items: Sequence[Submission]
+    parallelism: int
+    ttl: float | None
+
+    @classmethod
+    def of(cls, planned: PlannedMap) -> Work:
+        """That of a plan."""
+        kind, ttl = planned.base.function.kind, ttl_of(planned.base)
+        return cls(run=planned.run, kind=kind, items=planned.items, parallelism=planned.parallelism, ttl=ttl)
+
+
 class MapHere:
     """A map whose items this process starts.
 
     Args:
         session: Where it is recorded.
-        planned: What is run.
+        work: What is to be done.
         on_event: Is told of each event, from several threads, one at a time.
     """
 
-    def __init__(self, session: Session, planned: PlannedMap, on_event: OnEvent | None) -> None:
+    def __init__(self, session: Session, work: Work, on_event: OnEvent | None) -> None:
         self._session = session
-        self._planned = planned
-        self._runtime = session.runtime(planned.base.function.kind)
+        self._work = work
+        self._uid = str(work.run["metadata"]["uid"])
+        self._runtime = session.runtime(work.kind)
         self._tell = on_event
-        self._waiting = iter(range(len(planned.items)))
+        self._waiting = iter(range(len(work.items)))
         self._running: set[str] = set()
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
@@ -60,16 +90,16 @@ class MapHere:
 
     def run(self) -> Document:
         """Run every item; returns the document of the ended map."""
-        run = self._planned.run
+        run = self._work.run
         self._session.database.create_run(
             {**run, "status": {**run["status"], "state": "running"}}, handle=self._handle()
         )
         self._say("state", {"state": "running", "host": os.uname().nodename, "pid": os.getpid()})
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._width())]
+        threads = [threading.Thread(target=self._start_items, daemon=True) for _ in range(self._width())]
         for thread in threads:
             thread.start()
         self._see_through(len(threads))
-        _marker(self._session.home, self._planned.uid).unlink(missing_ok=True)
+        _marker(self._session.home, self._uid).unlink(missing_ok=True)
         if self._failure is not None:
             raise self._failure
         document = conclude(self._session.database, run, aborted=bool(self._asked))
@@ -77,11 +107,10 @@ class MapHere:
         return document
 
     def _width(self) -> int:
-        return min(self._planned.parallelism or os.cpu_count() or 1, len(self._planned.items))
+        return min(self._work.parallelism or os.cpu_count() or 1, len(self._work.items))
 
     def _handle(self) -> Handle:
-        kind = self._planned.base.function.kind
-        return {**live.handle(self._session.home), "kind": "map", "of": kind}
+        return {**live.handle(self._session.home), "kind": "map", "of": self._work.kind}
 
     def _see_through(self, threads: int) -> None:
         """Wait for the threads to be through.
@@ -89,7 +118,7 @@ class MapHere:
         They are counted and not joined: up to Python 3.12, a thread whose `join` was interrupted by Ctrl-C is taken for
         ended while it lives (github.com/python/cpython/issues/90882).
         """
-        marker, said_at, shown = _marker(self._session.home, self._planned.uid), time.monotonic(), 0
+        marker, said_at, shown = _marker(self._session.home, self._uid), time.monotonic(), 0
         interrupts = answered = 0
         while self._over < threads:
             try:
@@ -115,7 +144,7 @@ class MapHere:
         for uid in running:
             stop(self._session, uid, grace)
 
-    def _work(self) -> None:
+    def _start_items(self) -> None:
         """Start one item after another, until there is none."""
         try:
             while (index := self._next()) is not None:
@@ -133,8 +162,8 @@ class MapHere:
             return None if self._stop else next(self._waiting, None)
 
     def _item(self, index: int) -> None:
-        submission = self._planned.items[index]
-        reused = reuse_for(self._session, submission.document["record"], self._planned.base)
+        submission = self._work.items[index]
+        reused = reuse_for(self._session, submission.document["record"], self._work.ttl)
         document = reused or self._seen_through(submission)
         with self._lock:
             self._running.discard(submission.uid)
@@ -163,16 +192,16 @@ class MapHere:
         return self._session.database.apply(uid, [observed_end({"uid": uid}, end)])
 
     def _progress_event(self) -> dict[str, Any]:
-        return progress(self._planned.run, self._done, self._failed, self._reused)
+        return progress(self._work.run, self._done, self._failed, self._reused)
 
     def _progress(self) -> None:
         event = self._progress_event()
-        self._session.database.apply(self._planned.uid, [event])
+        self._session.database.apply(self._uid, [event])
         self._report(event)
 
     def _say(self, kind: str, data: dict[str, Any]) -> None:
-        event = said(self._planned.run, kind, data)
-        self._session.database.apply(self._planned.uid, [event])
+        event = said(self._work.run, kind, data)
+        self._session.database.apply(self._uid, [event])
         self._report(event)
 
     def _report(self, event: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from framework.engine import live
 from framework.engine.map_again import Repeats
 from framework.engine.map_ends import OPEN, conclude, count, progress, reused, said
 from framework.engine.notifications import tell
-from framework.engine.reusing import reuse_for
+from framework.engine.reusing import reuse_for, ttl_of
 from framework.models.causes import ENDED
 from framework_run.events import Event, observed_end
 
@@ -38,12 +38,12 @@ def start(session: Session, planned: PlannedMap) -> Handle | None:
     Raises:
         BackendError: It was not started; nothing is recorded.
     """
-    run, places = planned.run, []
+    run, places, ttl = planned.run, [], ttl_of(planned.base)
     here = {**live.handle(session.home), "kind": "map", "of": planned.base.function.kind}
     session.database.create_run({**run, "status": {**run["status"], "state": "pending"}}, handle=here)
     try:
         for records in planned.items.records():
-            waiting = [record for record in records if reuse_for(session, record, planned.base) is None]
+            waiting = [record for record in records if reuse_for(session, record, ttl) is None]
             session.database.create_runs(waiting)
             places += [record["spec"]["iteration"] - 1 for record in waiting]
         if not places:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from framework.databases import Document
 from framework.engine.notifications import tell
-from framework.errors import CapabilityMissing
 
 if TYPE_CHECKING:
     from framework.engine.listening import OnEvent
@@ -29,25 +28,21 @@ def execute_map(
         The document of the run that maps: the ended run's when it was watched.
 
     Raises:
-        CapabilityMissing: It is not to be watched, and the kind needs somebody to start one item after another.
+        BackendError: It was not started; nothing is recorded.
     """
     from framework.engine.keeping import keep_function
 
     kind = planned.base.function.kind
-    is_native = "map" in session.plugins.runtimes()[kind].item.capabilities
-    if not is_native and not watch:
-        raise CapabilityMissing(
-            f"the kind {kind} starts the items of a map from here, so somebody has to stay",
-            advice="Leave out --detach (watch=False), or use a kind that maps by itself, such as dask.",
-        )
     keep_function(session, planned.base)
     planned.run["status"]["environment"] = planned.base.capture.settle()
     planned.base.capture.keep(session.database)
     session.database.put_content(planned.listing)
-    if not is_native:
-        from framework.engine.map_here import MapHere
+    if "map" not in session.plugins.runtimes()[kind].item.capabilities:
+        from framework.engine import map_apart
+        from framework.engine.map_here import MapHere, Work
 
-        return tell(session, MapHere(session, planned, on_event).run())
+        work = Work.of(planned)
+        return tell(session, MapHere(session, work, on_event).run()) if watch else map_apart.start(session, work)
     from framework.engine.map_there import MapFollower, start
 
     planned.base.submission.detached = not watch

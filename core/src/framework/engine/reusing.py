@@ -29,7 +29,7 @@ def reuse(session: Session, planned: Planned) -> Document | None:
     if not planned.request.inline:  # as of any run apart
         run["status"]["environment"] = capture.settle()
     capture.keep(session.database)
-    document = reuse_for(session, run, planned)
+    document = reuse_for(session, run, ttl_of(planned))
     if document is not None and "git" not in run["status"]["environment"]:
         from framework_run.events import observed
 
@@ -39,18 +39,23 @@ def reuse(session: Session, planned: Planned) -> Document | None:
     return document
 
 
-def reuse_for(session: Session, run: Document, planned: Planned) -> Document | None:
+def ttl_of(planned: Planned) -> float | None:
+    """How old a run may be that is reused, in seconds; None for any age."""
+    ttl: float | None = planned.request.cache.get("ttl", planned.function.spec.cache.ttl)
+    return ttl
+
+
+def reuse_for(session: Session, run: Document, ttl: float | None) -> Document | None:
     """As `reuse`, for an item of a map.
 
     Args:
         session: Where runs are recorded.
         run: The item's document.
-        planned: The plan of an item of the map.
+        ttl: How old the other run may be (`ttl_of`).
     """
     cache = run["spec"].get("cache")
     if cache is None or "key" not in cache:
         return None
-    ttl = planned.request.cache.get("ttl", planned.function.spec.cache.ttl)
     misses = []
     for found in _completed(session, run, cache["key"]):
         if why := _unusable(session, found, ttl):

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from framework.databases import Document
+from framework.databases import Document, RunQuery
 from framework.engine.collect import collect
 from framework.engine.execute import execute
+from framework.engine.map_plan import plan_map
+from framework.engine.mapping import execute_map
 from framework.engine.plan import Planned, plan
 from framework.engine.request import RunRequest
 from framework.engine.session import Session
@@ -63,6 +65,19 @@ class EngineSuite(RuntimeCase):
         ended = self._collected(run)
         assert ended["status"]["state"] == "completed"
         assert ended["status"]["results"] == {"return": 5}
+
+    def test_a_detached_map_is_collected_by_whoever_looks_next(self, session: Session, tmp_path: Path) -> None:
+        """Nobody has to stay: where the kind does not map by itself, a process of its own starts the items."""
+        self.needs("detach")
+        path = tmp_path / "job.py"
+        path.write_text("def main(n): return n * n", encoding="utf-8")
+        request = RunRequest(target=str(path), handler="main", kind=self.kind)
+        run = execute_map(session, plan_map(session, request, [{"n": n} for n in range(3)], 2), watch=False)
+        ended = self._collected(run)
+        assert (ended["status"]["state"], ended["status"]["results"]) == ("completed", {"completed": 3, "failed": 0})
+        items = session.database.runs(RunQuery(parent=run["metadata"]["uid"], limit=None))
+        found = {item["spec"]["iteration"]: item["status"]["results"] for item in items}
+        assert found == {1: {"return": 0}, 2: {"return": 1}, 3: {"return": 4}}
 
     def test_a_run_that_its_client_never_recorded_is_adopted(self, session: Session, tmp_path: Path) -> None:
         """As when it died between the submission and the database."""
