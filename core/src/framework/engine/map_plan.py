@@ -69,7 +69,7 @@ class Items(Sequence[Submission]):
         self._params = params
         self._replays = replays
         self._uids = [new_uid() for _ in params]
-        self._created = time.time()
+        self._created = round(time.time(), 6)  # a whole one: by parts of them two items could come to the same
         self._places: Sequence[int] = range(len(params))
 
     def __len__(self) -> int:

@@ -58,6 +58,16 @@ class QueriesSuite(DatabaseBed):
         assert found == sorted(moments, reverse=True)
         assert [run["status"]["created"] for run in database.runs(RunQuery(descending=False))] == sorted(moments)
 
+    def test_runs_a_microsecond_apart_keep_their_order(self, database: Database) -> None:
+        """The items of a map are, whichever of them is recorded first."""
+        for number in range(100):
+            first = round(1_700_000_000 + number * 1_234.567_891, 6)
+            for place in (1, 2, 0):
+                created = first + place * 1e-6
+                database.create_run(run_document(created=created, parent=f"map-{number}", params={"place": place}))
+            found = database.runs(RunQuery(parent=f"map-{number}", descending=False))
+            assert [run["spec"]["params"]["place"] for run in found] == [0, 1, 2]
+
     def test_pages_put_together_are_the_whole(self, database: Database) -> None:
         _random_runs(database, 40)
         for order in ("created", "results.rate", "name", "duration", "labels.depth", "params.nobody has it"):
