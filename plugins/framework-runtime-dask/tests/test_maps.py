@@ -21,8 +21,9 @@ from framework.engine.session import Session
 from framework.errors import BackendError
 from framework.models.causes import ENDED
 from framework.runtimes import RuntimeContext
-from framework_runtime_dask import runtime as runtime_module
+from framework_runtime_dask import giving
 from framework_runtime_dask.clients import on_scheduler, states
+from framework_runtime_dask.handles import place_of
 from framework_runtime_dask.runtime import DaskRuntime
 
 CODE = """
@@ -155,7 +156,7 @@ def tasks_of(session, run):
     """The tasks that the scheduler has for a map."""
     handle = session.database.active_run(run["metadata"]["uid"]).handle
     runtime = session.runtime("dask")
-    with runtime._connections.client(runtime_module._place(handle)) as client:
+    with runtime._connections.client(place_of(handle)) as client:
         return on_scheduler(client, states, handle["topic"])
 
 
@@ -239,9 +240,9 @@ def test_a_limited_map_is_asked_to_end(session, mapped, tmp_path):
 GONE = """
 import os, sys
 from framework.cli.main import main
-from framework_runtime_dask import runtime
+from framework_runtime_dask import giving
 
-runtime._BATCH, ask, held = 4, runtime.on_scheduler, []
+giving._BATCH, ask, held = 4, giving.on_scheduler, []
 
 def dying(client, function, *arguments):
     answer = ask(client, function, *arguments)
@@ -250,7 +251,7 @@ def dying(client, function, *arguments):
         os._exit(9)
     return answer
 
-runtime.on_scheduler = dying
+giving.on_scheduler = dying
 main(sys.argv[1:])
 """
 
@@ -366,9 +367,9 @@ def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
 DYING = """
 import os, sys
 from framework.cli.main import main
-from framework_runtime_dask import runtime
+from framework_runtime_dask import giving
 
-runtime._BATCH, keep, given = 4, runtime._keep, []
+giving._BATCH, keep, given = 4, giving.Giver._keep, []
 
 def dying(*arguments):
     keep(*arguments)
@@ -376,7 +377,7 @@ def dying(*arguments):
     if len(given) == 2:
         os._exit(9)
 
-runtime._keep = dying
+giving.Giver._keep = dying
 main(sys.argv[1:])
 """
 
@@ -403,16 +404,16 @@ def test_a_client_that_dies_while_it_gives_a_map_out_leaves_what_it_has_given(se
 
 def test_a_map_that_breaks_while_it_is_given_out_leaves_nothing_behind(session, mapped, monkeypatch):
     """The connection breaks behind the first of three batches."""
-    monkeypatch.setattr(runtime_module, "_BATCH", 4)
-    given, keep = [], runtime_module._keep
+    monkeypatch.setattr(giving, "_BATCH", 4)
+    given, keep = [], giving.Giver._keep
 
-    def breaking(client, place, topic, keys):
-        keep(client, place, topic, keys)
-        given.append((client, topic))
+    def breaking(giver, topic, keys):
+        keep(giver, topic, keys)
+        given.append((giver._client, topic))
         if len(given) == 2:
             raise OSError("the network is down")
 
-    monkeypatch.setattr(runtime_module, "_keep", breaking)
+    monkeypatch.setattr(giving.Giver, "_keep", breaking)
     with pytest.raises(BackendError, match="does not answer any more"):
         mapped([{"n": n} for n in range(12)], code="import time\ndef main(n): time.sleep(60)")
     client, topic = given[0]

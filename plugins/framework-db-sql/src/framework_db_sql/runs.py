@@ -228,7 +228,8 @@ def known_of(session: Session, row: tuple[Any, ...]) -> Known:
 
 def insert(session: Session, row: tuple[Any, ...]) -> int | None:
     """Insert a row under the first free id from its microsecond on; None where its uid is there already."""
-    number = round(row[9] * 1_000_000)  # not down: the nearest double may be a little less than the microsecond
+    # Not rounded down: the nearest double may be a little less than the microsecond.
+    number: int = round(row[9] * 1_000_000)
     while session.execute(INSERT, (number, *row)).rowcount == 0:
         if session.execute("SELECT 1 FROM runs WHERE uid = ?", (row[0],)).fetchone():
             return None

@@ -1,12 +1,13 @@
-"""Asking runs to end: those that run by their supervisors, those that wait by the scheduler."""
+"""Asking runs to end, those that run by their supervisors, those that wait by the scheduler; and forgetting them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from framework_runtime_dask import seed
-from framework_runtime_dask.clients import on_scheduler, release, states
+from framework_runtime_dask.clients import forget_topic, on_scheduler, release, states
 from framework_runtime_dask.holding import forget_held
+from framework_runtime_dask.turns import close_turns
 
 if TYPE_CHECKING:
     from framework.runtimes import Handle
@@ -24,3 +25,13 @@ def cancel(client: Any, handle: Handle, grace: float) -> None:
         on_scheduler(client, release, topic, waiting)  # nobody wants them any more, so they are forgotten
     uids = handle.get("uids") or [handle["run"]["uid"]]
     client.run(seed.abort_runs, handle["bundle"], topic, uids, grace, on_error="ignore")
+
+
+def forget(client: Any, handle: Handle) -> None:
+    """Have the scheduler and the workers keep nothing more of what a handle stands for."""
+    on_scheduler(client, release, handle["topic"], [])
+    if "uids" in handle:
+        on_scheduler(client, forget_held, handle["topic"])
+        on_scheduler(client, close_turns, handle["topic"])
+        client.run(seed.close_map, handle["bundle"], handle["topic"], on_error="ignore")
+    on_scheduler(client, forget_topic, handle["topic"])

@@ -215,6 +215,15 @@ def _client(place: Place, address: str, timeout: float, loop: Any) -> Any:
         ) from error
 
 
+def broken(place: Place, error: OSError) -> UnreachableError:
+    """The error for a connection to a cluster that broke on the way."""
+    return UnreachableError(
+        f"the scheduler {place.address} does not answer any more: {type(error).__name__}",
+        refused=False,
+        advice="Look whether it is there: framework dask cluster list",
+    )
+
+
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line of Dask's own log is to be seen: what a broken connection means, `observe` says."""
     error = (record.exc_info or (None, None))[1]
