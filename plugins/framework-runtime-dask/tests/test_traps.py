@@ -100,6 +100,55 @@ def test_a_time_that_is_none_is_refused_offline(tmp_path, name, text):
         of(tmp_path).validate(function)
 
 
+@pytest.mark.parametrize(
+    ("options", "name", "mend"),
+    [
+        ({"namespace": "x"}, "namespace", "operator"),
+        ({"patch": {}, "driver": "client"}, "patch", "operator"),
+        ({"provider": "address", "address": "tcp://h:1", "memory": "1GiB"}, "memory", "local"),
+        ({"provider": "address", "address": "tcp://h:1", "scheduler": {}}, "scheduler", "operator"),
+        ({"provider": "operator", "image": "dask", "dashboard": ":0"}, "dashboard", "local"),
+    ],
+)
+def test_an_option_that_its_provider_does_not_read_is_refused_offline(tmp_path, options, name, mend):
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = options
+    with pytest.raises(UsageError, match=rf"options\.{name} is set, and says nothing to the provider") as refused:
+        of(tmp_path).validate(function)
+    assert refused.value.advice.endswith(f"-o provider={mend}")
+
+
+def test_what_the_settings_say_for_another_provider_hinders_nobody(tmp_path):
+    settings = {"namespace": "x", "memory": "1GiB", "provider": "address", "address": "tcp://h:1"}
+    runtime = DaskRuntime(RuntimeContext(home=str(tmp_path), settings=settings))
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = {"no_workers_timeout": "1m", "resources": {"GPU": 1}, "driver": "client"}
+    runtime.validate(function)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "tcp://h", "tcp://h:port", "http:/h:1", "tcp://::1:8786"])
+def test_an_address_that_is_none_is_refused_offline(tmp_path, address):
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = {"provider": "address", "address": address}
+    with pytest.raises(UsageError, match="which is no address of a scheduler"):
+        of(tmp_path).validate(function)
+
+
+@pytest.mark.parametrize("address", ["h:8786", "tcp://h.x:8786", "tcp://[::1]:8786"])
+def test_an_address_that_is_one_is_taken(tmp_path, address):
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = {"provider": "address", "address": address}
+    of(tmp_path).validate(function)
+
+
+@pytest.mark.parametrize("text", ["nowhere", ":99999", "h:", ":²"])
+def test_a_dashboard_without_a_port_is_refused_offline(tmp_path, text):
+    function = Function(kind="dask", metadata=FunctionMetadata(name="job"))
+    function.spec.options = {"dashboard": text}
+    with pytest.raises(UsageError, match="which has no port"):
+        of(tmp_path).validate(function)
+
+
 SPEC = {
     "min": 0,
     "max": 3,

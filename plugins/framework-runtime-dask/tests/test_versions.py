@@ -81,7 +81,8 @@ main()
 @pytest.mark.slow
 def test_a_worker_of_another_release_is_refused_before_the_run(tmp_path):
     """A real worker; only the version that it tells is not its own."""
-    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+    where = {"scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}  # and not the one that everybody wants
+    with LocalCluster(n_workers=0, dashboard_address=None, **where) as cluster:
         line = [sys.executable, "-c", OLDER, "worker", cluster.scheduler_address, "--no-dashboard", "--no-nanny"]
         with (tmp_path / "log").open("wb") as log:
             worker = subprocess.Popen(line, cwd=tmp_path, stdout=log, stderr=log, env=os.environ)

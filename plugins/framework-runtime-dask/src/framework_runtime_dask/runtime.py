@@ -30,6 +30,7 @@ from framework_runtime_dask.handles import end_of_unstarted, place_of, unstarted
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import NotStartedError, Place, Provider, UnreachableError
 from framework_runtime_dask.providers import provider
+from framework_runtime_dask.reading import check_read
 from framework_runtime_dask.records import Records
 from framework_runtime_dask.scale import check_numbers, check_times
 from framework_runtime_dask.versions import check_versions
@@ -64,6 +65,7 @@ class DaskRuntime(Runtime):
         options = self._options(function)
         check_times(options)
         check_numbers(options)
+        check_read(function, options.provider)
         self._provider(options.provider).validate(function, options)
 
     def preflight(self, function: Function | None = None) -> list[Finding]:

@@ -85,6 +85,19 @@ def check_cluster(name: str) -> None:
         )
 
 
+def check_dashboard(text: str) -> None:
+    """Check the address of a dashboard.
+
+    Raises:
+        UsageError: It has no port, or none that there is.
+    """
+    port = text.rpartition(":")[2]
+    if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise UsageError(
+            f"options.dashboard is {text!r}, which has no port", advice="Write one: -o dashboard=:8787 (:0 for any)."
+        )
+
+
 def check_numbers(options: DaskOptions) -> None:
     """Check the options that are counts and amounts.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from framework.models import Function
     from framework_runtime_dask.options import DaskOptions
 
+_ADDRESS: Final = re.compile(r"([a-z]+://)?[^/:]+:[0-9]{1,5}|([a-z]+://)?\[[0-9a-fA-F:.%]+\]:[0-9]{1,5}")
+
 
 class AddressProvider(Provider):
     """A cluster by the address of its scheduler."""
@@ -22,12 +25,17 @@ class AddressProvider(Provider):
         """An address is needed, and the number of workers is not ours to say.
 
         Raises:
-            UsageError: It is missing, or ``spec.scale`` is set.
+            UsageError: It is missing or none, or ``spec.scale`` is set.
         """
         if not options.address:
             raise UsageError(
                 "options.address is empty, which the provider 'address' needs",
                 advice="Name the scheduler: -o address=tcp://HOST:8786",
+            )
+        if not _ADDRESS.fullmatch(options.address):
+            raise UsageError(
+                f"options.address is {options.address!r}, which is no address of a scheduler",
+                advice="Write it as the scheduler says it: -o address=tcp://HOST:8786",
             )
         security.check(options.security, "address")
         is_secure = options.address.startswith("tls://")

@@ -19,7 +19,7 @@ from framework_run import locks
 from framework_runtime_dask import security
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.provider import Place, Provider
-from framework_runtime_dask.scale import check_cluster, check_memory, cluster_name, is_told, workers
+from framework_runtime_dask.scale import check_cluster, check_dashboard, check_memory, cluster_name, is_told, workers
 
 if TYPE_CHECKING:
     from framework.models import Function
@@ -48,6 +48,8 @@ class LocalProvider(Provider):
                 f"options.address is {options.address!r}, and the provider 'local' starts a scheduler of its own",
                 advice="Add -o provider=address",
             )
+        if options.dashboard:
+            check_dashboard(options.dashboard)
         if options.dashboard and find_spec("bokeh") is None:
             raise UsageError(
                 f"options.dashboard is {options.dashboard!r}, and the library bokeh, which draws it, is not installed",
