@@ -231,6 +231,16 @@ def test_an_image_that_is_not_there_is_said_with_the_registrys_words(person):
     assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "broken"] == []
 
 
+def test_a_cluster_whose_scheduler_is_not_up_is_shown_as_that(person):
+    person.run("job.py:square", "-p", "n=3", "-o", "cluster=down")
+    kubectl("scale", "deployment", "down-scheduler", "--replicas=0")
+    of_scheduler = "dask.org/cluster-name=down,dask.org/component=scheduler"
+    until(lambda: not kubectl("get", "pods", "-l", of_scheduler, "-o", "json")["items"])
+    said = person.call("dask", "cluster", "show", "down", code=1)
+    assert "the scheduler of the cluster 'down' is not up: its pod is not ready" in said
+    person.call("dask", "cluster", "close", "down")
+
+
 def test_what_nobody_has_collected_keeps_a_cluster_and_then_it_ends_by_itself(person):
     person.settle(idle="4s")
     over = ("-o", "cluster=short")

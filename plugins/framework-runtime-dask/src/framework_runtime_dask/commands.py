@@ -66,8 +66,14 @@ def show(name: str, of_provider: str | None, namespace: str | None, as_json: boo
     from framework_runtime_dask.connections import Connections
 
     owner, place = _found(name, of_provider, namespace)
-    with Connections(owner.reach).client(place) as client:
-        workers = on_scheduler(client, about_workers)
+    try:
+        with Connections(owner.reach).client(place) as client:
+            workers = on_scheduler(client, about_workers)
+    except BackendError:
+        if (end := owner.without_scheduler(place)) is None:
+            raise
+        message = f"the scheduler of the cluster {name!r} is not up: {end['message']}"
+        raise BackendError(message, advice=end["advice"]) from None
     if as_json:
         click.echo(json.dumps({**attrs.asdict(place), "workers": workers}))
         return

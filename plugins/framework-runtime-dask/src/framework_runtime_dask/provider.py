@@ -111,6 +111,10 @@ class Provider(ABC):
         """Why no worker comes up, where the provider knows; ``patience`` is for how many seconds one may wait."""
         return None
 
+    def without_scheduler(self, place: Place) -> Ending | None:  # noqa: ARG002
+        """Why a scheduler that does not answer is not up, where the provider knows."""
+        return None
+
     def of_worker(self, place: Place, worker: str, since: float) -> str:  # noqa: ARG002
         """Why a worker that is gone has ended, where that was for want of memory; empty where it was not.
 

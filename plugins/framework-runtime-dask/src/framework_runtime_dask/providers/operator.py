@@ -11,6 +11,7 @@ from dask.utils import parse_timedelta
 
 from framework.errors import BackendError
 from framework.runtimes import Finding, Leftover
+from framework_run import ends
 from framework_runtime_dask import security
 from framework_runtime_dask.kube import asking, making, manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
@@ -129,6 +130,16 @@ class OperatorProvider(Provider):
         except BackendError:
             return None
         return None if any(map(is_ready, found)) else trouble(found, patience)
+
+    def without_scheduler(self, place: Place) -> Ending | None:
+        """Why the scheduler is not up, by its pod; None where it is."""
+        try:
+            found = self._site(place).pods("scheduler")
+        except BackendError:
+            return None
+        if any(map(is_ready, found)):
+            return None
+        return trouble(found, 0.0, pull=0.0) or ends.backend("its pod is not ready", advice="Look again in a moment.")
 
     def of_worker(self, place: Place, worker: str, since: float) -> str:
         """What the pods say of a worker that is gone."""
