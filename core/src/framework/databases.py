@@ -174,9 +174,11 @@ class Database(ABC):
     def run(self, uid: str) -> Document:
         """The run whose uid is, or begins with, ``uid``.
 
+        What a run has opened often begins as it does, such as the items of a map: the beginning names that run then.
+
         Raises:
             NotFound: There is none.
-            Ambiguous: There are several.
+            Ambiguous: There are several, of which not exactly one was opened by no other.
         """
 
     @abstractmethod

@@ -20,7 +20,7 @@ Made from the help texts by `python -m framework.cli.reference > docs/reference/
 
 Exit status: 0 success, 1 a failed run or a backend that failed, 2 a wrong command line, 130 interrupted.
 With `--json`, standard output is one JSON document and nothing else.
-A uid may be shortened to any beginning that names one run."""
+A uid may be shortened to any beginning that names one run; of a run and those that it has opened, it is the former."""
 
 
 def reference() -> Iterator[str]:

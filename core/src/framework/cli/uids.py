@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from framework.errors import Ambiguous, NotFound
@@ -26,14 +27,20 @@ def shorten(uids: Iterable[str]) -> dict[str, str]:
     return {uid: uid for uid in full}
 
 
+def shorten_runs(runs: Iterable[Document]) -> dict[str, str]:
+    """As `shorten`, and told apart from the runs that have opened them, which a common beginning would name."""
+    listed = list(runs)
+    own = [str(run["metadata"]["uid"]) for run in listed]
+    parents = [str(run["spec"]["parent"]) for run in listed if run.get("spec", {}).get("parent")]
+    return shorten([*own, *parents])
+
+
 def short(database: Database, uid: str) -> str:
-    """The beginning of a uid that names this run alone in the database."""
+    """The beginning of a uid that names this run in the database."""
     for length in _LENGTHS:
-        try:
-            database.run(uid[:length])
-        except Ambiguous:
-            continue
-        return uid[:length]
+        with suppress(Ambiguous):
+            if database.run(uid[:length])["metadata"]["uid"] == uid:
+                return uid[:length]
     return uid
 
 

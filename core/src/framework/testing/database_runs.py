@@ -105,6 +105,17 @@ class RunsSuite(DatabaseBed):
         with pytest.raises(Ambiguous, match="0198"):
             database.run("0198")
 
+    def test_a_shortened_uid_names_the_run_that_has_opened_those_that_begin_alike(self, database: Database) -> None:
+        database.create_run(run_document("0198aa-2", parent="0198aa-3"))
+        assert uid_of(database.run("0198aa")) == "0198aa-2"
+        for uid, parent in (("0198aa-3", ""), ("0198aa-4", "0198aa-3")):
+            database.create_run(run_document(uid, parent=parent))
+        assert uid_of(database.run("0198aa")) == "0198aa-3"
+        assert uid_of(database.run("0198aa-4")) == "0198aa-4"
+        database.create_run(run_document("0198aa-5"))
+        with pytest.raises(Ambiguous, match="0198aa"):
+            database.run("0198aa")
+
     def test_events_become_the_document(self, database: Database, reopen: Reopen) -> None:
         run = run_document()
         database.create_run(run)

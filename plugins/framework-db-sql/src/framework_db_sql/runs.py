@@ -139,9 +139,9 @@ class Runs:
     def one(self, uid: str) -> Document:
         """The run whose uid is, or begins with, this."""
         with self._engine.reading() as session:
-            rows = session.execute(
-                "SELECT uid, doc FROM runs WHERE uid >= ? AND uid < ? ORDER BY uid LIMIT 2", (uid, f"{uid}\x7f")
-            ).fetchall()
+            rows = _beginning(session, uid)
+            if len(rows) > 1 and rows[0][0] != uid:
+                rows = _beginning(session, uid, " AND parent = ''") or rows
         if not uid or not rows:
             raise missing(uid)
         if len(rows) > 1 and rows[0][0] != uid:
@@ -254,6 +254,13 @@ def _no_child(_uid: str) -> None:
 def _find(session: Session, uid: str) -> tuple[Document, Ledger] | None:
     row = session.execute("SELECT doc, ledger FROM runs WHERE uid = ?", (uid,)).fetchone()
     return None if row is None else (loads(row[0]), loads(row[1]))
+
+
+def _beginning(session: Session, uid: str, also: str = "") -> list[tuple[str, str]]:
+    """The uids and documents of two runs at most whose uids begin so."""
+    query = f"SELECT uid, doc FROM runs WHERE uid >= ? AND uid < ?{also} ORDER BY uid LIMIT 2"  # noqa: S608
+    found: list[tuple[str, str]] = session.execute(query, (uid, f"{uid}\x7f")).fetchall()
+    return found
 
 
 def change(session: Session, known: Known, merged: Merged, cursor: Cursor | None) -> Known | None:

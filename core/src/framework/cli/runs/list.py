@@ -14,7 +14,7 @@ from framework.cli.progress import told
 from framework.cli.session import collected
 from framework.cli.tables import Cell, Column
 from framework.cli.text import duration, moment, pairs
-from framework.cli.uids import shorten
+from framework.cli.uids import shorten_runs
 
 if TYPE_CHECKING:
     from framework.databases import Document
@@ -53,13 +53,13 @@ def list_runs(as_json: bool, **filters: Any) -> None:
         total = database.count_runs(asked)
         if total > len(found):
             note(f"{len(found):,} of {total:,} runs; --all shows every one.")
-    short = shorten(run["metadata"]["uid"] for run in found)
+    short = shorten_runs(found)
     following(f"framework runs show {next(iter(short.values()))}")
 
 
 def write_runs(runs: list[Document]) -> None:
     """A table of runs."""
-    short = shorten(run["metadata"]["uid"] for run in runs)
+    short = shorten_runs(runs)
     projects = {run["metadata"].get("project", "default") for run in runs}
     columns = list(_COLUMNS)
     if len(projects) > 1:

@@ -12,7 +12,7 @@ from framework.cli.output import say, state_cell
 from framework.cli.progress import bar, share_of, told
 from framework.cli.tables import Cell, Column, render
 from framework.cli.text import clip, duration, moment, one_line, pairs
-from framework.cli.uids import shorten
+from framework.cli.uids import shorten_runs
 
 if TYPE_CHECKING:
     from framework.databases import Document
@@ -105,7 +105,7 @@ def _table(runs: list[Document], columns: int, lines: int) -> str:
     shown = runs
     if len(runs) > room:
         shown = sorted(runs, key=lambda run: run["status"].get("ended") is not None)[:room]
-    short = shorten(run["metadata"]["uid"] for run in runs)
+    short = shorten_runs(runs)
     text = render(_COLUMNS, [_row(run, short[run["metadata"]["uid"]]) for run in shown], columns)
     return text if len(shown) == len(runs) else f"{text}\n… and {len(runs) - len(shown):,} more"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from framework.cli.documents import seconds_taken
 from framework.cli.output import state_cell, styled
 from framework.cli.text import duration, one_line, pairs
-from framework.cli.uids import shorten
+from framework.cli.uids import shorten_runs
 
 if TYPE_CHECKING:
     from framework.databases import Database, Document
@@ -35,7 +35,7 @@ def _grow(database: Database, uid: str, indent: str, lines: list[str], room: int
     asked = RunQuery(parent=uid, descending=False, limit=room)
     children = database.runs(asked)
     total = len(children) if len(children) < room else database.count_runs(asked)
-    names = shorten(child["metadata"]["uid"] for child in children)
+    names = shorten_runs(children)
     for index, child in enumerate(children):
         last = index == len(children) - 1
         if len(lines) < room:
