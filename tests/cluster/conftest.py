@@ -157,6 +157,46 @@ def second(start):
 
 
 @pytest.fixture
+def slot(kubectl):
+    """A resource of which the node has one, as of an accelerator; its name."""
+    name = f"framework.test/slot-{time.time_ns() % 10**6}"
+    (node, *_) = kubectl("get", "nodes", "-o", "json")["items"]
+    path = f"/status/capacity/{name.replace('/', '~1')}"
+    words = ("patch", "node", node["metadata"]["name"], "--subresource=status", "--type=json", "-p")
+    kubectl(*words, json.dumps([{"op": "add", "path": path, "value": "1"}]))
+    yield name
+    kubectl(*words, json.dumps([{"op": "remove", "path": path}]))
+
+
+@pytest.fixture
+def urgent(kubectl, slot):
+    """Starts a pod that is more important than all that have the slot, and takes it for a moment."""
+    name = f"urgent-{time.time_ns() % 10**6}"
+    resources = {"limits": {slot: "1", "cpu": "10m", "memory": "8Mi"}}
+    container = {"name": "main", "image": "python:3.11-slim", "command": ["true"], "resources": resources}
+    spec = {"priorityClassName": name, "restartPolicy": "Never", "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    kubectl("create", "priorityclass", name, "--value=1000")
+    yield lambda: kubectl("create", "-f", "-", stdin=json.dumps(pod))
+    kubectl("delete", "pod", name, "--ignore-not-found", "--wait=false")
+    kubectl("delete", "priorityclass", name)
+
+
+@pytest.fixture
+def until():
+    """Waits for a condition, and gives what it gave."""
+
+    def call(condition, seconds=100):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"it did not come within {seconds} s"
+            time.sleep(0.3)
+        return found
+
+    return call
+
+
+@pytest.fixture
 def testbed():
     """Calls the test bed's command."""
     program = Path(os.environ.get("TESTBED") or Path(__file__).parents[2].parent / "shared/testbed/testbed")

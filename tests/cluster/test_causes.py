@@ -141,48 +141,24 @@ def test_a_run_that_nobody_looks_at_is_ended_by_the_cluster(start, kubectl):
     assert (ran.state, ran.cause) == ("failed", "Timeout"), ran
 
 
-@pytest.fixture
-def slot(kubectl):
-    """A resource of which the node has one, as of an accelerator; its name."""
-    name = f"framework.test/slot-{time.time_ns() % 10**6}"
-    (node, *_) = kubectl("get", "nodes", "-o", "json")["items"]
-    path = f"/status/capacity/{name.replace('/', '~1')}"
-    words = ("patch", "node", node["metadata"]["name"], "--subresource=status", "--type=json", "-p")
-    kubectl(*words, json.dumps([{"op": "add", "path": path, "value": "1"}]))
-    yield name
-    kubectl(*words, json.dumps([{"op": "remove", "path": path}]))
-
-
-def test_a_pod_whose_place_a_more_important_one_takes(start, kubectl, slot):
-    name = f"urgent-{time.time_ns() % 10**6}"
+def test_a_pod_whose_place_a_more_important_one_takes(start, slot, urgent):
     live = start(SLEEP, lambda spec: spec.resources.requests.update({slot: 1}))
     live.printed("ready")
-    urgent = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "priorityClassName": name,
-            "restartPolicy": "Never",
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "python:3.11-slim",
-                    "command": ["true"],
-                    "resources": {"limits": {slot: "1", "cpu": "10m", "memory": "8Mi"}},
-                }
-            ],
-        },
-    }
-    kubectl("create", "priorityclass", name, "--value=1000")
-    try:
-        kubectl("create", "-f", "-", stdin=json.dumps(urgent))
-        ran = live.finish()
-    finally:
-        kubectl("delete", "pod", name, "--ignore-not-found", "--wait=false")
-        kubectl("delete", "priorityclass", name)
+    urgent()
+    ran = live.finish()
     assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
     assert ran.log() == b"ready\n"
+
+
+def test_a_pod_whose_place_was_taken_while_nobody_looked(start, kubectl, slot, urgent, until):
+    live = start(SLEEP, lambda spec: spec.resources.requests.update({slot: 1}), detached=True)
+    words = ("get", "jobs", "-l", f"framework/run={live.submission.uid}", "-o", "json")
+    until(lambda: kubectl(*words)["items"][0]["status"].get("ready"))
+    urgent()
+    until(lambda: kubectl(*words)["items"][0]["status"].get("failed"))
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
+    assert ran.status["message"].startswith("Preempted by pod "), ran
 
 
 @pytest.mark.alone

@@ -103,6 +103,66 @@ def test_a_detached_map_is_collected_and_a_pod_that_is_taken_away_fails_its_item
     assert states == ["completed", "failed", "completed"]
 
 
+def test_items_of_a_detached_map_whose_pods_are_gone_have_the_cause_that_the_events_tell(
+    cli, tmp_path, kubectl, *, slot, urgent, until
+):
+    """One is preempted, one is evicted by the API, of which there is no event; each is gone when somebody looks."""
+    words = ("--parallelism", "1", "--request", f"{slot}=1", "--detach")
+    run = _map(cli, tmp_path, [{"n": 0, "how": "sleep"}, {"n": 1, "how": "sleep"}, {"n": 2}], *words)
+    selector = f"framework/run={run['metadata']['uid']}"
+
+    def pod(index):
+        labels = f"{selector},batch.kubernetes.io/job-completion-index={index}"
+        found = kubectl("get", "pods", "-l", labels, "--field-selector=status.phase=Running", "-o", "json")["items"]
+        return found and found[0]["metadata"]["name"]
+
+    def status():
+        return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
+
+    until(lambda: pod(0))
+    urgent()
+    evicted = until(lambda: pod(1))
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": evicted, "namespace": "default"}}
+    kubectl(
+        "create", "--raw", f"/api/v1/namespaces/default/pods/{evicted}/eviction", "-f", "-", stdin=json.dumps(eviction)
+    )
+    until(lambda: any(each["type"] == "Failed" for each in status().get("conditions", [])))
+    assert (status()["failedIndexes"], status()["completedIndexes"]) == ("0,1", "2")
+    _ended(cli, run)
+    found = [item["status"] for item in _items(cli, run)]
+    assert [each.get("cause") for each in found] == ["Preempted", "Lost", None], found
+    assert found[0]["message"].startswith("Preempted by pod "), found[0]
+
+
+@pytest.mark.xdist_group("second-node")
+def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, until):
+    node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
+    if not node:
+        pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
+    there = [
+        f"placement.node_selector={{kubernetes.io/hostname: {node}}}",
+        "placement.tolerations=[{key: framework/tests, operator: Exists}]",
+    ]
+    words = [word for setting in there for word in ("--set", setting)]
+    run = _map(cli, tmp_path, [{"n": 0, "how": "sleep"}, {"n": 1, "how": "sleep"}], *words, "--detach")
+    selector = f"framework/run={run['metadata']['uid']}"
+
+    def status():
+        return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
+
+    until(lambda: status().get("ready") == 2)
+    kubectl("taint", "node", node, "framework.test/gone=now:NoExecute")
+    try:
+        until(lambda: status().get("failedIndexes") == "0,1")
+    finally:
+        kubectl("taint", "node", node, "framework.test/gone-")
+    _ended(cli, run)
+    found = [item["status"] for item in _items(cli, run)]
+    assert [(each["cause"], "a taint that it does not tolerate" in each["message"]) for each in found] == [
+        ("Preempted", True)
+    ] * 2
+
+
 def test_a_map_is_asked_to_end(cli, tmp_path, kubectl):
     run = _map(cli, tmp_path, [{"n": n, "how": "sleep"} for n in range(5)], "--parallelism", "2", "--detach")
     selector = f"framework/run={run['metadata']['uid']}"

@@ -170,7 +170,8 @@ def preempted(message: str) -> Ending:
 def lost_node(name: str, message: str = "") -> Ending:
     """The node is gone."""
     said = f": {line(message)}" if message else ""
-    return ends.lost(f"its node {name} does not answer any more{said}")
+    node = f"its node {name}" if name else "its node"
+    return ends.lost(f"{node} does not answer any more{said}")
 
 
 def of_job(job: Json) -> Ending | None:

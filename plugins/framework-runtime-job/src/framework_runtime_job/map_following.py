@@ -10,7 +10,7 @@ from typing import Any, Final
 from framework.runtimes import Cursor, Handle
 from framework_run import ends
 from framework_run.events import Event, observed_end
-from framework_runtime_job import causes
+from framework_runtime_job import causes, gone
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.deliveries import Deliveries
 from framework_runtime_job.following import begun, terminated
@@ -236,7 +236,7 @@ class MapFollowing:
         if self._is_asked():
             how = "and its pod is gone" if begun(pod) else "before it began"
             return ends.aborted(f"it was asked to end {how}")
-        found = causes.disruption(pod, node_of(self._api, pod))
+        found = causes.disruption(pod, node_of(self._api, pod)) or gone.end_of(self._api, Place(self._handle), pod)
         return found or ends.lost("its pod was deleted before it could say how it ended")
 
     def _observed(self, index: int, end: Mapping[str, Any]) -> list[Event]:

@@ -11,7 +11,7 @@ from typing import Final
 from framework.runtimes import Handle, Observation
 from framework_run import ends
 from framework_run.ends import Ending
-from framework_runtime_job import causes
+from framework_runtime_job import causes, gone
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.map_pods import index_of
@@ -35,15 +35,16 @@ def observation(api: Api, handle: Handle) -> Observation:
         if job is None:
             if not is_same_place(api, handle):
                 return Observation(alive=None)
-            gone = ends.lost(f"its Job {place.name} is not in the namespace {handle['namespace']} any more")
-            return Observation(alive=False, end=gone)
+            missing = ends.lost(f"its Job {place.name} is not in the namespace {handle['namespace']} any more")
+            return Observation(alive=False, end=missing)
         pods = {index_of(pod): pod for pod in api.list(place.pods, labelSelector=place.selector)}
         end = _end_of_all(api, handle, job, pods, has_begun=_has_begun(job))
         if end is None:
             return Observation(alive=True)
         # What has begun and is there is to be read first; it says how it ended itself.
-        idle = [uid for at, uid in enumerate(handle["uids"]) if at not in pods or not begun(pods[at])]
-        return Observation(alive=False, ends=dict.fromkeys(idle, end))
+        idle = {at: uid for at, uid in enumerate(handle["uids"]) if at not in pods or not begun(pods[at])}
+        taken = gone.ends_of(api, handle) if idle and end["cause"] == "Lost" else {}
+        return Observation(alive=False, ends={uid: taken.get(at, end) for at, uid in idle.items()})
     except (Unreachable, Refused):
         return Observation(alive=None)
 

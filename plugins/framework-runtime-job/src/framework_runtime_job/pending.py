@@ -8,7 +8,7 @@ from typing import Any, Final
 from framework.runtimes import Handle
 from framework_run import ends
 from framework_run.ends import Ending
-from framework_runtime_job import causes
+from framework_runtime_job import causes, gone
 from framework_runtime_job.api import Api, Json
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.places import Place
@@ -44,7 +44,19 @@ def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
         waited = job.get("spec", {}).get("suspend")  # what had begun is not suspended (`ending.cancel`)
         how = " before it began" if waited else ", and its pod is gone with what it had to say"
         return ends.aborted(f"it was asked to end{how}")
-    return causes.of_job(job) or _of_controller(api, handle, job) or _too_long(api, handle, job, "it has no pod yet")
+    return (
+        _of_job(api, handle, job)
+        or _of_controller(api, handle, job)
+        or _too_long(api, handle, job, "it has no pod yet")
+    )
+
+
+def _of_job(api: Api, handle: Handle, job: Json) -> Ending | None:
+    """The end of a Job that has failed: of who took its pod away, events tell more than it does."""
+    end = causes.of_job(job)
+    if end is None or end["cause"] == "Timeout":
+        return end
+    return gone.ends_of(api, handle).get(handle.get("index", 0)) or end
 
 
 def _of_controller(api: Api, handle: Handle, job: Json) -> Ending | None:
