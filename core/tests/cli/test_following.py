@@ -127,6 +127,17 @@ def test_attempts_follow_one_another(tmp_path, runs, follow):
     assert "completed" in shown
 
 
+def test_a_run_that_waits_for_its_next_attempt_says_until_when(tmp_path, runs, follow):
+    uid = runs(
+        "work.py:again", "--set", 'spec.life.retry={attempts: 2, backoff: 3600, backoff_cap: 3600, "on": [UserError]}'
+    )
+    process = follow("logs", "-f", uid)
+    until(lambda: "; the next is due at " in (tmp_path / "err").read_text())
+    subprocess.run([PROGRAM, "abort", uid], capture_output=True, check=True)
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / "err").read_text().count("attempt 1 of 2 failed (UserError: ValueError: not yet)") == 1
+
+
 def test_an_interrupt_leaves_the_run_alone_and_says_so(tmp_path, runs, follow):
     uid = runs("work.py:steps", "-p", f"gate={tmp_path}/a")
     process = follow("logs", "-f", uid)

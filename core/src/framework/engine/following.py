@@ -54,6 +54,7 @@ class Followers:
         self._lock = threading.Lock()  # one of them at a time looks at everything
         self._threads = [threading.Thread(target=self._keep, args=(uid,), daemon=True) for uid in self._open]
         self.problems: dict[str, str] = {}
+        self.waits: dict[str, str] = {}  # of the runs that wait for their next attempt: for which, and until when
         self.failure: BaseException | None = None
 
     def begin(self) -> None:
@@ -89,11 +90,21 @@ class Followers:
                 active = self._session.database.active_run(uid)
                 if active.document["status"].get("state") in ENDED:
                     break
+                self._note_wait(active)
                 self._look(active)
         except BaseException as error:  # noqa: BLE001  it belongs to who looks
             self.failure = self.failure or error
         self._open.discard(uid)
         self._news.set()
+
+    def _note_wait(self, active: ActiveRun) -> None:
+        status = active.document["status"]
+        retry = status.get("retry")
+        if retry and not retry.get("claim"):
+            self.waits[active.uid] = status["message"]
+            self._news.set()
+        else:
+            self.waits.pop(active.uid, None)
 
     def _look(self, active: ActiveRun) -> None:
         """Follow a run as far as it goes now."""

@@ -93,15 +93,16 @@ def _follow(session: Session, uids: list[str], printers: _Printers) -> None:
     from framework.engine.following import followed
 
     said: dict[str, str] = {}
+    waits: dict[str, str] = {}
     try:
         with followed(session, uids) as followers:
             while True:
                 is_over = followers.is_over  # asked before the printing: then all that was recorded is printed
                 printers.print(close=is_over)
-                for uid, problem in list(followers.problems.items()):
-                    if said.get(uid) != problem:
-                        said[uid] = problem
-                        note(f"{uid}: {problem}; it is tried again.")
+                for uid, problem in _news(followers.problems, said):
+                    note(f"{uid}: {problem}; it is tried again.")
+                for uid, why in _news(followers.waits, waits):
+                    note(f"{why}." if len(uids) == 1 else f"{uid}: {why}.")
                 if is_over:
                     break
                 followers.wait(_PAUSE)
@@ -110,6 +111,13 @@ def _follow(session: Session, uids: list[str], printers: _Printers) -> None:
     if len(uids) > 1:
         for run in map(session.database.run, uids):
             note(f"{run['metadata']['name']} {run['metadata']['uid']}: {state_cell(run).text}")
+
+
+def _news(found: dict[str, str], said: dict[str, str]) -> list[tuple[str, str]]:
+    """What has not been said yet of each run, which is noted."""
+    new = [(uid, words) for uid, words in list(found.items()) if said.get(uid) != words]
+    said.update(new)
+    return new
 
 
 def _leave(session: Session, uids: list[str]) -> None:
