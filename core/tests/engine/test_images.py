@@ -79,6 +79,9 @@ class FakeBuilder(Builder):
 
     def build(self, recipe: Recipe, image: str, report: Report) -> str:
         report("STEP 1")
+        if "no-such-program" in recipe.containerfile:
+            report("not found")
+            raise UsageError("STEP 1 failed\nSTEP 1\nnot found")
         with Path("built").open("a") as file:
             file.write(f"{image}\n")
         return "sha256:new"
@@ -138,6 +141,12 @@ def test_an_image_is_built_once(call: Callable[..., Any]) -> None:
     assert (again["image"], again["digest"], again["built"]) == (first["image"], "sha256:there", False)
     anew = json.loads(call(*SET, "--push", "registry.example/team", "--rebuild", "--json").stdout)
     assert anew["built"]
+
+
+def test_what_was_printed_as_it_came_is_not_said_again_by_the_error(call: Callable[..., Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        call("--set", "environment.commands=[no-such-program]")
+    assert caught.value.message == "STEP 1 failed"
 
 
 def test_the_registry_that_is_set_is_where_it_goes(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

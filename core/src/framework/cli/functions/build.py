@@ -10,10 +10,11 @@ from framework.builders import USUAL
 from framework.cli.options import json_option, project_option
 from framework.cli.output import following, note, say, write_json
 from framework.cli.session import opened
-from framework.errors import UsageError
+from framework.errors import FrameworkError, UsageError
 
 if TYPE_CHECKING:
-    from framework.builders import Recipe
+    from framework.builders import Builder, Recipe
+    from framework.engine.images import Image
     from framework.engine.session import Session
     from framework.models import Function
 
@@ -58,13 +59,30 @@ def build(  # noqa: PLR0913, PLR0917  one argument a flag
             note(f"Would be {name}; nothing was built.")
         return
     tool = session.plugins.builder(builder, place)
-    made = images.build(tool, made_of, lambda line: note(f"  {line}"), anew=rebuild)
+    made = _built(tool, made_of, anew=rebuild)
     if as_json:
         write_json({"image": made.image, "digest": made.digest, "built": made.built})
         return
     say(made.image)
     note(f"{'Built' if made.built else 'It was there already:'} {made.digest}")
     following(*_next(session, target, place, function))
+
+
+def _built(tool: Builder, made_of: Recipe, *, anew: bool) -> Image:
+    """The image; an error does not say again what was printed as it came."""
+    from framework.engine import images
+
+    printed: set[str] = set()
+
+    def tell(line: str) -> None:
+        printed.add(line)
+        note(f"  {line}")
+
+    try:
+        return images.build(tool, made_of, tell, anew=anew)
+    except FrameworkError as error:
+        error.message = "\n".join(line for line in error.message.splitlines() if line not in printed)
+        raise
 
 
 def _recipe(session: Session, target: str, settings: tuple[str, ...], project: str | None) -> tuple[Function, Recipe]:
