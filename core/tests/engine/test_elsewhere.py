@@ -119,6 +119,36 @@ def test_a_backend_that_does_not_answer_keeps_nobody_waiting(session):
     assert set(CLEANED) == {ended, gone}
 
 
+def test_who_looks_next_asks_nobody_about_a_run_whose_end_was_inferred(session):
+    """It was cleaned up, and nothing more can come: a backend that is gone for good is not to be asked for ever."""
+    uid = _run(session, "is gone")
+    assert collect(session) == [uid]
+    assert session.database.run(uid)["status"]["provisional"]
+    SAID[uid] = "fails"
+    silent = {}
+    assert collect(session, on_silent=silent.update) == []
+    collect_one(session, session.database.active_run(uid), on_silent=silent.update)
+    assert silent == {}
+    assert [uid] == CLEANED
+
+
+def test_what_was_not_tidied_up_behind_an_inferred_end_is_by_who_looks_next(session, monkeypatch):
+    uid, cleanup, away = _run(session, "is gone"), FarRuntime.cleanup, [True]
+
+    def tidy(runtime, handle):
+        if away:
+            raise BackendError("the cluster has just gone")
+        cleanup(runtime, handle)
+
+    monkeypatch.setattr(FarRuntime, "cleanup", tidy)
+    silent = {}
+    collect(session, on_silent=silent.update)
+    assert silent == {uid: "the cluster has just gone"}
+    away.clear()
+    collect(session)
+    assert [uid] == CLEANED
+
+
 def test_what_was_silent_is_found_by_a_later_command(session):
     uid = _run(session, "fails")
     assert collect(session) == []

@@ -10,7 +10,7 @@ from attrs import evolve
 from framework.databases import ActiveRun, Document
 from framework.engine import elsewhere, live, undelivered
 from framework.engine.claims import claim, end_unstarted
-from framework.engine.execute import Follower
+from framework.engine.execute import Follower, is_spent
 from framework.engine.notes import note
 from framework.engine.notifications import tell
 from framework.engine.retrying import attempt_of, start_due
@@ -42,6 +42,8 @@ def collect(
     remote = _adopt(session)
     ended = undelivered.bring(session)
     for run in session.database.active_runs():
+        if is_spent(run):
+            continue
         if _is_elsewhere(session, run):
             remote.append(run)
             continue
@@ -78,6 +80,8 @@ def _bring_remote(
 
 def collect_one(session: Session, run: ActiveRun, *, on_silent: OnSilent | None = None) -> None:
     """Bring one run up to date, wherever it is, for as long as its backend takes; arguments as of `collect`."""
+    if is_spent(run):
+        return
     if _is_elsewhere(session, run):
         _bring_remote(session, [run], None, on_silent)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from framework.databases import Document
 from framework.engine.inline import InlineRun
@@ -15,10 +15,13 @@ from framework.models.causes import ENDED
 from framework_run.events import Event
 
 if TYPE_CHECKING:
+    from framework.databases import ActiveRun
     from framework.engine.listening import OnEvent
     from framework.engine.plan import Planned
     from framework.engine.session import Session
     from framework.runtimes import Cursor, Handle, Runtime
+
+_SPENT: Final = "spent"  # in a handle: nothing is left of it at its backend
 
 
 def execute(session: Session, planned: Planned, *, watch: bool = True, on_event: OnEvent | None = None) -> Document:
@@ -172,7 +175,7 @@ class Follower:
         row = self._row(document)
         if not _is_open(row) or row.get("provisional"):
             document = tell(self._session, document)
-            self._clean_up(row)
+            self._clean_up(row, document["status"])
         return document
 
     def _may_wait(self) -> bool:
@@ -236,9 +239,12 @@ class Follower:
         event = note(self._uid, number, "end", {**end, "provisional": True})
         return self._session.database.apply(self._uid, [event], durable=True)
 
-    def _clean_up(self, row: dict[str, Any]) -> None:
-        if row.get("state") in ENDED:
-            self._runtime.cleanup(self._handle)
+    def _clean_up(self, row: dict[str, Any], status: dict[str, Any]) -> None:
+        if row.get("state") not in ENDED:
+            return
+        self._runtime.cleanup(self._handle)
+        if status.get("provisional") and self._newest == self._handle:
+            self._session.database.set_handle(self._uid, {**self._handle, _SPENT: True})
 
     def _ask_to_end(self, *, at_once: bool) -> None:
         from framework.engine.notes import note
@@ -246,6 +252,14 @@ class Follower:
         number = self._row(self._look()).get("number", self._attempt)
         self._session.database.apply(self._uid, [note(self._uid, number, "abort", {})])
         self._runtime.cancel(self._handle, 0.0 if at_once else _grace(self._handle))
+
+
+def is_spent(run: ActiveRun) -> bool:
+    """Whether nothing more can come of a run whose end was inferred: it was cleaned up at its backend.
+
+    So that whoever looks at all runs need not ask its backend for ever.
+    """
+    return _SPENT in (run.handle or {})
 
 
 def _is_open(row: dict[str, Any]) -> bool:
