@@ -117,6 +117,12 @@ def test_a_file_that_is_not_there(framework):
     assert "nothing.jsonl" in err
 
 
+def test_parallelism_of_one_run(framework):
+    code, _, err = framework("run", "job.py:square", "-p", "n=2", "--parallelism", "3")
+    assert code == 2
+    assert "--map FILE" in err
+
+
 def test_nobody_has_to_stay(framework, tmp_path):
     """And what lies in the present folder is not taken for what the process that maps imports."""
     (tmp_path / "attrs.py").write_text("raise ImportError('not this one')")

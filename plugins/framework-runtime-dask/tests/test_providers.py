@@ -50,6 +50,7 @@ def runtime(tmp_path):
         (function(thread=2), "thread"),
         (function(threads=0), "options.threads is 0"),
         (function(adaptive={"wait_count": 0}), "options.adaptive.wait_count is 0"),
+        (function(scheduler={"requests": {"cpu": "many"}}), "options.scheduler.requests.cpu: 'many' is no quantity"),
         (function(resources={"GPU": -1}), "options.resources.GPU is -1"),
         (function(cluster="a/b"), "options.cluster is 'a/b'"),
         (function(cluster="../out"), "options.cluster is '../out'"),

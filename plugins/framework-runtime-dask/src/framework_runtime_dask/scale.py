@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from framework.errors import UsageError
+from framework_run.quantities import parse
 
 if TYPE_CHECKING:
     from framework.models import Function
@@ -102,7 +103,7 @@ def check_numbers(options: DaskOptions) -> None:
     """Check the options that are counts and amounts.
 
     Raises:
-        UsageError: One is too small.
+        UsageError: One is too small, or no amount.
     """
     least = {"threads": (options.threads, 1), "adaptive.wait_count": (options.adaptive.wait_count, 1)}
     for name, (given, lowest) in least.items():
@@ -111,6 +112,16 @@ def check_numbers(options: DaskOptions) -> None:
     for name, much in options.resources.items():
         if not much > 0:
             raise UsageError(f"options.resources.{name} is {much:g}", advice="Ask for more than none, or leave it out.")
+    for part in ("requests", "limits"):
+        for name, quantity in getattr(options.scheduler, part).items():
+            _check_quantity(f"options.scheduler.{part}.{name}", quantity)
+
+
+def _check_quantity(name: str, quantity: object) -> None:
+    try:
+        parse(quantity)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}", advice="Write a number, 500m, 2Gi or 1.5.") from None
 
 
 def check_times(options: DaskOptions) -> None:

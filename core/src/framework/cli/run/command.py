@@ -88,6 +88,8 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         )
     if given["pdb"] and not given["watch"]:
         raise UsageError("--pdb needs somebody who watches", advice="Leave out --detach.")
+    if given["parallelism"] and given["items"] is None:
+        raise UsageError("--parallelism is for the items of --map", advice="Leave it out, or name a file: --map FILE")
     from framework.engine.plan import plan
     from framework.engine.session import current
 
