@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from framework.errors import BackendError
 from framework.models.function import Volume
 
 SLEEP = "import time\ndef main():\n print('ready')\n time.sleep(120)"
@@ -123,6 +124,17 @@ def test_a_job_that_is_suspended_waits_and_runs_when_it_may(start, kubectl):
     assert kubectl("get", "pods", "-l", f"framework/run={live.submission.uid}", "-o", "json")["items"] == []
     kubectl("patch", "job", live.handle["job"], "-p", json.dumps({"spec": {"suspend": False}}))
     assert live.finish().results == {"return": 1}
+
+
+def test_a_patch_with_a_field_that_the_cluster_does_not_know_is_refused(start, kubectl):
+    """And not left out, as the cluster would by itself; nothing stays behind."""
+    patch = {"spec": {"template": {"spec": {"hostNetwrok": True}}}}
+    with pytest.raises(BackendError, match=r'unknown field "spec\.template\.spec\.hostNetwrok"'):
+        start(
+            "def main(): pass", lambda spec: spec.options.update(patch=patch, labels={"framework.test/of": "refused"})
+        )
+    left = kubectl("get", "jobs,secrets", "-l", "framework.test/of=no", "-o", "json")["items"]
+    assert left == []
 
 
 def test_a_run_that_nobody_looks_at_is_ended_by_the_cluster(start, kubectl):

@@ -90,7 +90,8 @@ def start(
     job = made.job(settings, starter.runner(Place(handle), made.read), parallelism)
     if prepared.sends:
         handle["parcel"] = parcels.write(notes.parcel(handle), prepared.code, prepared.inputs)
-    return starter.start({"metadata": {"uid": document["run"]["uid"]}}, handle, made.secrets, job)
+    record, patched = {"metadata": {"uid": document["run"]["uid"]}}, prepared.options.patch is not None
+    return starter.start(record, handle, made.secrets, job, is_patched=patched)
 
 
 def _sent(prepared: Prepared) -> Iterator[str]:

@@ -134,7 +134,8 @@ class JobRuntime(Runtime):
         job = manifests.job(document, function, options, self.settings, _sources(document, runner, prepared))
         if prepared.sends:
             handle["parcel"] = parcels.write(self._notes.parcel(handle), prepared.code, prepared.inputs)
-        handle = starter.start(document.get("record") or {}, handle, [secret], job)
+        patched = options.patch is not None
+        handle = starter.start(document.get("record") or {}, handle, [secret], job, is_patched=patched)
         if prepared.sends and submission.detached:
             self._send(starter, handle)
         return handle

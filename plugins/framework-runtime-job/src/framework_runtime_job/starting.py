@@ -107,7 +107,9 @@ class Starter:
             return None
         return noted
 
-    def start(self, record: dict[str, Any], handle: Handle, secrets: Sequence[Json], job: Json) -> Handle:
+    def start(
+        self, record: dict[str, Any], handle: Handle, secrets: Sequence[Json], job: Json, *, is_patched: bool = False
+    ) -> Handle:
         """Create Secrets, and the Job that owns them.
 
         Args:
@@ -115,6 +117,8 @@ class Starter:
             handle: Its handle.
             secrets: The first has the submission, and the name of the Job.
             job: The Job.
+            is_patched: Whether somebody has patched it: a field that the cluster does not know is refused then, which
+                it would leave out without a word.
 
         Returns:
             The handle: another's, where somebody else has started the same attempt.
@@ -129,7 +133,8 @@ class Starter:
             token = _token(made[0])
             if token not in ("", handle["token"]):
                 return self._of_another(record, {**handle, "token": token})
-            owner = _owned(self._api.create(place.jobs, job))
+            how = {"fieldValidation": "Strict"} if is_patched else {}
+            owner = _owned(self._api.create(place.jobs, job, **how))
             for secret in made:
                 self._api.patch(f"{place.secrets}/{secret['metadata']['name']}", owner)
         except BaseException:
