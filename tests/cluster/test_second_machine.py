@@ -71,7 +71,8 @@ class Machine:
         return status
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+# One after the other: of one database each brings in, and tidies up, what the others have started.
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))])
 def machines(request, home, tmp_path, testbed):
     """The first, which has the code, and the second."""
     database = f"sqlite:///{tmp_path}/shared.db"
