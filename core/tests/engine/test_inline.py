@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 import framework as fw
+from framework.engine import inline, live
+from framework_run import locks
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +51,31 @@ def test_a_database_that_refuses_the_run_is_said_and_the_function_is_not_called(
         raise fw.DatabaseError("the disk is full")
 
     monkeypatch.setattr(current().database, "create_run", refuse)
-    with pytest.raises(fw.DatabaseError, match="full"):
-        note.run({"number": 2})
+    for patience in (60.0, -1.0):  # also where that took so long that events would be sent
+        monkeypatch.setattr(inline, "_SEND", patience)
+        with pytest.raises(fw.DatabaseError, match="full"):
+            note.run({"number": 2})
     assert called == [1]
+
+
+def test_threads_that_begin_their_first_run_at_once_share_the_lock_of_the_process(monkeypatch, tmp_path):
+    monkeypatch.setattr(live, "_held", {})
+    hold, held, found = locks.hold, [], []
+
+    def slowly(path):
+        time.sleep(0.1)  # long enough for the others to come
+        held.append(hold(path))
+        return held[-1]
+
+    monkeypatch.setattr(locks, "hold", slowly)
+    threads = [threading.Thread(target=lambda: found.append(live.handle(tmp_path))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(held[0])
+    assert len(held) == 1
+    assert found == [found[0]] * 6
 
 
 def test_an_interrupt_is_recorded_as_aborted_and_goes_on_to_the_caller():

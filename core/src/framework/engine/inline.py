@@ -152,7 +152,7 @@ class InlineRun:
         self._waiting.append(event)
         if self._on_event is not None and kind != "log":  # what it prints is on the terminal already
             self._on_event(event)
-        if time.monotonic() - self._sent > _SEND and kind != "end":
+        if self._begun and time.monotonic() - self._sent > _SEND and kind != "end":
             self._deliver()
 
     def _deliver(self) -> Document:

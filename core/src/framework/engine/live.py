@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,32 @@ from framework.home import live_dir
 from framework_run import locks
 
 _held: dict[int, tuple[dict[str, Any], int]] = {}
+_holding = threading.Lock()  # of several threads that begin their first run at once, one takes the lock for all
 
 
 def handle(home: Path) -> dict[str, Any]:
     """The handle of a run in this process: the name of the lock that it holds for life, and the machine."""
     pid = os.getpid()
     if pid not in _held:
-        folder = live_dir(home)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = str(folder / f"{pid}-{locks.start_time(pid)}.lock")
-        place = {"lock": path, "host": os.uname().nodename, "boot": locks.boot_id()}
-        _held[pid] = ({"kind": "inline", "version": 1, **place}, locks.hold(path))
+        with _holding:
+            if pid not in _held:
+                _held[pid] = _hold(home, pid)
     return dict(_held[pid][0])
+
+
+def _hold(home: Path, pid: int) -> tuple[dict[str, Any], int]:
+    """Take this process's lock; the handle of its runs, and the lock's descriptor."""
+    folder = live_dir(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = str(folder / f"{pid}-{locks.start_time(pid)}.lock")
+    place = {"lock": path, "host": os.uname().nodename, "boot": locks.boot_id()}
+    return {"kind": "inline", "version": 1, **place}, locks.hold(path)
 
 
 def _let_go() -> None:
     """In a forked child: the lock that it inherits is its parent's, and would outlive it here."""
+    global _holding  # noqa: PLW0603  a thread that is not here may have it
+    _holding = threading.Lock()
     while _held:
         os.close(_held.popitem()[1][1])
 
