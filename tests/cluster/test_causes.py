@@ -164,10 +164,11 @@ def test_a_pod_whose_place_a_more_important_one_takes(start, slot, urgent):
 
 def test_a_pod_whose_place_was_taken_while_nobody_looked(start, kubectl, slot, urgent, until):
     live = start(SLEEP, lambda spec: spec.resources.requests.update({slot: 1}), detached=True)
-    words = ("get", "jobs", "-l", f"framework/run={live.submission.uid}", "-o", "json")
-    until(lambda: kubectl(*words)["items"][0]["status"].get("ready"))
+    of_run = ("-l", f"framework/run={live.submission.uid}", "-o", "json")
+    until(lambda: kubectl("get", "jobs", *of_run)["items"][0]["status"].get("ready"))
     urgent()
-    until(lambda: kubectl(*words)["items"][0]["status"].get("failed"))
+    until(lambda: kubectl("get", "jobs", *of_run)["items"][0]["status"].get("failed"))
+    until(lambda: not kubectl("get", "pods", *of_run)["items"])  # which would say it itself, in other words
     ran = live.finish()
     assert (ran.state, ran.cause) == ("failed", "Preempted"), ran
     assert ran.status["message"].startswith("Preempted by pod "), ran
