@@ -39,6 +39,8 @@ class FarRuntime(Runtime):
     def observe(self, handle):
         if SAID[handle["run"]["uid"]] == "is gone":
             return Observation(alive=False, end=ends.lost("gone"))
+        if SAID[handle["run"]["uid"]] == "cannot begin":
+            return Observation(alive=False, end=ends.backend("there is no such image", advice="Name another."))
         return Observation(alive=SAID[handle["run"]["uid"]] != "ended")
 
     def follow(self, handle, cursor, *, wait=True):
@@ -121,7 +123,7 @@ def test_a_backend_that_does_not_answer_keeps_nobody_waiting(session):
 
 def test_who_looks_next_asks_nobody_about_a_run_whose_end_was_inferred(session):
     """It was cleaned up, and nothing more can come: a backend that is gone for good is not to be asked for ever."""
-    uid = _run(session, "is gone")
+    uid = _run(session, "cannot begin")
     assert collect(session) == [uid]
     assert session.database.run(uid)["status"]["provisional"]
     SAID[uid] = "fails"
@@ -132,8 +134,18 @@ def test_who_looks_next_asks_nobody_about_a_run_whose_end_was_inferred(session):
     assert [uid] == CLEANED
 
 
+def test_a_lost_run_that_is_found_again_has_its_true_end(session):
+    uid = _run(session, "is gone")
+    collect(session)
+    assert session.database.run(uid)["status"]["cause"] == "Lost"
+    SAID[uid] = "ended"
+    collect(session)
+    status = session.database.run(uid)["status"]
+    assert (status["state"], status.get("provisional", False)) == ("completed", False)
+
+
 def test_what_was_not_tidied_up_behind_an_inferred_end_is_by_who_looks_next(session, monkeypatch):
-    uid, cleanup, away = _run(session, "is gone"), FarRuntime.cleanup, [True]
+    uid, cleanup, away = _run(session, "cannot begin"), FarRuntime.cleanup, [True]
 
     def tidy(runtime, handle):
         if away:

@@ -243,7 +243,8 @@ class Follower:
         if row.get("state") not in ENDED:
             return
         self._runtime.cleanup(self._handle)
-        if status.get("provisional") and self._newest == self._handle:
+        is_known = status.get("provisional") and status.get("cause") != "Lost"
+        if is_known and self._newest == self._handle:
             self._session.database.set_handle(self._uid, {**self._handle, _SPENT: True})
 
     def _ask_to_end(self, *, at_once: bool) -> None:
@@ -255,9 +256,10 @@ class Follower:
 
 
 def is_spent(run: ActiveRun) -> bool:
-    """Whether nothing more can come of a run whose end was inferred: it was cleaned up at its backend.
+    """Whether nothing more can come of a run whose end was inferred: its backend said why, and it was cleaned up there.
 
-    So that whoever looks at all runs need not ask its backend for ever.
+    So that whoever looks at all runs need not ask for ever. One that is ``Lost`` is asked for: a scheduler that did not
+    answer may be found again, and have its true end.
     """
     return _SPENT in (run.handle or {})
 
