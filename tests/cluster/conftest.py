@@ -140,20 +140,26 @@ def claim(kubectl):
 
 
 @pytest.fixture
-def second(start):
-    """Starts what waits on a node that nothing else is on, and gives it with the node's name."""
+def second_node():
+    """The name of a node that nothing else is on."""
     node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
     if not node:
         pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
+    return node
+
+
+@pytest.fixture
+def second(start, second_node):
+    """Starts what waits on a node that nothing else is on, and gives it with the node's name."""
 
     def there(spec):
-        spec.placement.node_selector["kubernetes.io/hostname"] = node
+        spec.placement.node_selector["kubernetes.io/hostname"] = second_node
         spec.placement.tolerations.append({"key": "framework/tests", "operator": "Exists"})
 
     live = start("import time\ndef main():\n print('ready')\n time.sleep(600)", there)
     live._deadline = time.monotonic() + 250
     live.printed("ready")
-    return live, node
+    return live, second_node
 
 
 @pytest.fixture

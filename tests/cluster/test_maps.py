@@ -135,12 +135,9 @@ def test_items_of_a_detached_map_whose_pods_are_gone_have_the_cause_that_the_eve
 
 
 @pytest.mark.xdist_group("second-node")
-def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, until):
-    node = os.environ.get("FRAMEWORK_TEST_SECOND_NODE")
-    if not node:
-        pytest.skip("it needs a node of its own: set FRAMEWORK_TEST_SECOND_NODE to the name of an added one")
+def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, second_node, until):
     there = [
-        f"placement.node_selector={{kubernetes.io/hostname: {node}}}",
+        f"placement.node_selector={{kubernetes.io/hostname: {second_node}}}",
         "placement.tolerations=[{key: framework/tests, operator: Exists}]",
     ]
     words = [word for setting in there for word in ("--set", setting)]
@@ -151,11 +148,11 @@ def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, unti
         return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
 
     until(lambda: status().get("ready") == 2)
-    kubectl("taint", "node", node, "framework.test/gone=now:NoExecute")
+    kubectl("taint", "node", second_node, "framework.test/gone=now:NoExecute")
     try:
         until(lambda: status().get("failedIndexes") == "0,1")
     finally:
-        kubectl("taint", "node", node, "framework.test/gone-")
+        kubectl("taint", "node", second_node, "framework.test/gone-")
     _ended(cli, run)
     found = [item["status"] for item in _items(cli, run)]
     assert [(each["cause"], "a taint that it does not tolerate" in each["message"]) for each in found] == [
