@@ -1,11 +1,13 @@
-"""Several clusters of one name: which is meant has to be said."""
+"""``framework dask cluster``: which of several clusters of one name is meant, and what is said while one ends."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -42,6 +44,7 @@ def owner(monkeypatch):
 def close(*words):
     done = CliRunner().invoke(commands.dask, ["cluster", "close", *words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
+    return done.output
 
 
 def test_one_of_several_is_closed_only_where_it_is_said_which(owner):
@@ -57,6 +60,20 @@ def test_one_of_several_is_closed_only_where_it_is_said_which(owner):
     close("train", "--namespace", "team-b")
     close("train", "--provider", "local")
     assert owner.closed == [SECOND, LOCAL]
+
+
+def test_what_takes_long_to_close_is_said_to(owner, monkeypatch):
+    said, echo = threading.Event(), click.echo
+    monkeypatch.setattr(commands.click, "echo", lambda words, err: (echo(words, err=err), said.set()))
+    monkeypatch.setattr(owner, "close", lambda place: said.wait(30))
+    monkeypatch.setattr(commands, "_SLOW", 0.05)
+    slow, closed = close("train", "--provider", "local").splitlines()
+    assert slow.startswith("train is being closed: ")
+    assert closed == "train is closed."
+
+
+def test_what_is_closed_at_once_is_said_once(owner):
+    assert close("train", "--provider", "local").splitlines() == ["train is closed."]
 
 
 def test_the_list_says_where_each_is(owner):

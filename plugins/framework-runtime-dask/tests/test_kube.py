@@ -280,7 +280,7 @@ def test_an_autoscaler_that_is_being_deleted_is_waited_for(api, tmp_path, monkey
     api.answers["GET", f"{SCALERS}/default-job"] = (200, deleted)
     OperatorProvider(tmp_path).ensure(_scaled(1, 4), OPTIONS)
     assert _changes(api) == [("POST", "autoscaler", _range(1, 4))]
-    monkeypatch.setattr(site, "ANSWER", 0.0)
+    monkeypatch.setattr(site, "ENDING", 0.0)
     api.answers["GET", f"{SCALERS}/default-job"] = (200, going)
     with pytest.raises(BackendError, match="the autoscaler of the DaskCluster here/default-job is being deleted"):
         OperatorProvider(tmp_path).ensure(_scaled(1, 4), OPTIONS)

@@ -238,7 +238,8 @@ def test_a_cluster_whose_scheduler_is_not_up_is_shown_as_that(person):
     until(lambda: not kubectl("get", "pods", "-l", of_scheduler, "-o", "json")["items"])
     said = person.call("dask", "cluster", "show", "down", code=1)
     assert "the scheduler of the cluster 'down' is not up: its pod is not ready" in said
-    person.call("dask", "cluster", "close", "down")
+    # While the operator asks that scheduler whether it is idle, it does not let go of the cluster.
+    assert "down is closed." in person.call("dask", "cluster", "close", "down")
 
 
 def test_what_nobody_has_collected_keeps_a_cluster_and_then_it_ends_by_itself(person):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import click
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from framework_runtime_dask.provider import Provider
 
 _PROVIDERS = ("local", "operator")  # those that start clusters
+_SLOW: Final = 5.0  # seconds without a word
 
 _of_provider = click.option(
     "--provider", "of_provider", type=click.Choice(_PROVIDERS), help="Of which provider, where several have the name."
@@ -94,8 +97,20 @@ def close(names: tuple[str, ...], of_provider: str | None, namespace: str | None
     """Close clusters. What runs there ends, and is lost."""
     for name in names:
         owner, place = _found(name, of_provider, namespace)
-        owner.close(place)
+        with _told_when_slow(f"{name} is being closed: where its scheduler does not answer, this takes some minutes."):
+            owner.close(place)
         click.echo(f"{name} is closed.", err=True)
+
+
+@contextlib.contextmanager
+def _told_when_slow(words: str) -> Iterator[None]:
+    """Say some words once what is done within has taken longer than people wait without one."""
+    timer = threading.Timer(_SLOW, click.echo, (words,), {"err": True})
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _all() -> list[tuple[Provider, Place]]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 LOOK: Final = 0.3  # seconds between two looks
 ANSWER: Final = 60.0  # seconds for the operator to do something
+# Seconds for the operator to let a deleted object go. It asks each cluster's scheduler every five seconds whether it is
+# idle, and while it does it lets go of nothing: of one that does not answer that takes two connections of 30 s, and
+# kopf, by which it is written, looks again whether that is over only once a minute (`cancellation_polling`).
+ENDING: Final = 240.0
 
 
 class Site:
@@ -55,7 +59,7 @@ class Site:
         Raises:
             BackendError: It is being deleted, and nobody ends it.
         """
-        deadline = time.monotonic() + ANSWER
+        deadline = time.monotonic() + ENDING
         while (found := self.api.find(path)) is not None and found["metadata"].get("deletionTimestamp"):
             if time.monotonic() > deadline:
                 raise BackendError(
