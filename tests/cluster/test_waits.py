@@ -57,6 +57,13 @@ def test_a_map_that_a_quota_slows_says_so_once_and_comes_to_its_end(run, narrow)
     assert "exceeded quota: narrow" in said
 
 
+def test_a_run_that_no_node_has_room_for_ends_with_the_words_of_the_scheduler(run):
+    document, said = run("--request", "cpu=500", "--set", "life.timeouts.pending=14")
+    status = document["status"]
+    assert status["cause"] == "Unschedulable", (status, said)
+    assert "did not begin within its limit of 14 s: Unschedulable: 0/" in status["message"]
+
+
 def test_a_limit_in_which_no_container_begins_is_said(run):
     document, said = run("--request", "memory=1Mi", "--limit", "memory=1Mi", "--set", "life.timeouts.pending=25")
     assert document["status"]["cause"] == "Timeout", document["status"]

@@ -52,11 +52,14 @@ class Observation:
     ``alive`` is None where it cannot be told now (no connection): nothing is concluded from that.
     ``end`` is the end that the backend's own evidence suggests (state, cause, message, advice), provisional.
     ``ends`` are those of the items of a map, by their uid; ``end`` holds for the items that it does not name.
+    ``waits`` is, of a run that is alive and has not begun, the end (cause, message, advice) that it has when its time
+    to begin is over, in the backend's own words of what it waits for; None where the backend has none.
     """
 
     alive: bool | None
     end: Mapping[str, Any] | None = None
     ends: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    waits: Mapping[str, Any] | None = None
 
 
 @frozen(kw_only=True)

@@ -20,6 +20,8 @@ from framework_run.uid import new_uid
 
 CANCELLED: list[str] = []
 UNREACHABLE: set[str] = set()
+WAITS = {"cause": "Unschedulable", "message": "the queue is full"}
+SAYING: set[str] = set()  # whose backend says why they wait
 
 
 class QueueRuntime(Runtime):
@@ -35,7 +37,8 @@ class QueueRuntime(Runtime):
         CANCELLED.append(handle["run"]["uid"])
 
     def observe(self, handle):
-        return Observation(alive=None if handle["run"]["uid"] in UNREACHABLE else True)
+        uid = handle["run"]["uid"]
+        return Observation(alive=None if uid in UNREACHABLE else True, waits=WAITS if uid in SAYING else None)
 
     def follow(self, handle, cursor, *, wait=True):
         while wait:
@@ -60,6 +63,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(tmp_path))
     CANCELLED.clear()
     UNREACHABLE.clear()
+    SAYING.clear()
     plugins = Plugins(["db-sql", "storage-file", "runtime-local"])
     plugins.register(_Plugin(), "queue")
     session = Session(plugins=plugins)
@@ -90,6 +94,15 @@ def test_whoever_looks_ends_a_run_that_has_waited_too_long(session):
     assert status["message"] == "its code had not begun after its limit of 60 s"
     assert [session.database.run(uid)["status"]["state"] for uid in (early, endless)] == ["pending", "pending"]
     assert [late] == CANCELLED
+
+
+def test_its_end_says_what_it_waited_for_where_its_backend_knows(session):
+    uid = submitted(session, pending=60, ago=61)
+    SAYING.add(uid)
+    assert collect(session) == [uid]
+    status = session.database.run(uid)["status"]
+    assert (status["state"], status["cause"], status["message"]) == ("failed", "Unschedulable", "the queue is full")
+    assert status["advice"] == "Raise --pending-timeout, or look at what it waited for."
 
 
 def test_of_a_backend_that_does_not_answer_nothing_is_concluded(session):

@@ -51,3 +51,17 @@ def test_a_cluster_that_does_not_answer_is_said_without_the_client_s_own_words(m
 def test_a_namespace_that_is_not_there_has_its_mend():
     error = Refused(404, "NotFound", 'namespaces "team-b" not found')
     assert error.advice == "Create it (kubectl create namespace team-b), or name another: -o namespace=NAME."
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ('pods is forbidden: User "me" cannot create resource "pods" in API group ""', "Ask for the permission"),
+        ('jobs.batch "j" is forbidden: exceeded quota: q, requested: count/jobs.batch=1', "Ask for less"),
+        ('pods "p" is forbidden: violates PodSecurity "restricted:latest"', "do not admit it"),
+        ('admission webhook "policy" denied the request: no latest tags', "do not admit it"),
+        ('pods "p" is forbidden: User "me" cannot get resource "pods"', "Ask for the permission"),
+    ],
+)
+def test_a_refusal_has_the_mend_of_its_reason(said, advice):
+    assert advice in Refused(403, "Forbidden", said).advice

@@ -135,6 +135,14 @@ def test_a_limit_that_was_kept_late_says_so():
     assert "nobody looked before 500 s" in observation(api, {**HANDLE, "deadlines": {"pending": 20}}).end["message"]
 
 
+def test_a_run_that_may_still_wait_says_what_its_end_is_when_its_time_is_over():
+    api = FakeApi(pod=_waiting("0/1 nodes are available"), job=_job())
+    seen = observation(api, {**HANDLE, "deadlines": {"pending": 20}})
+    assert (seen.alive, seen.end, seen.waits["cause"]) == (True, None, "Unschedulable")
+    assert seen.waits["message"] == "it did not begin within its limit of 20 s: Unschedulable: 0/1 nodes are available"
+    assert observation(api, HANDLE).waits is None
+
+
 class Making(FakeApi):
     """A pod that is being made for a minute, and what its node has said meanwhile."""
 

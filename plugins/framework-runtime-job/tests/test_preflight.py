@@ -198,6 +198,24 @@ def test_an_image_that_does_not_start_is_said_in_the_clusters_words(cluster, fun
     assert found.advice
 
 
+def test_a_registry_that_does_not_answer_is_waited_for_for_a_while_and_that_is_said(
+    cluster, function, monkeypatch, caplog
+):
+    now = [0.0]
+    monkeypatch.setattr(probing.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(probing.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    waiting = {"reason": "ImagePullBackOff", "message": "lookup registry.example: no such host"}
+    cluster.pod = {"status": {"containerStatuses": [{"name": "run", "state": {"waiting": waiting}}]}}
+    found = look(cluster, function)["image"]
+    assert found.message == "team/image:1: ImagePullBackOff: lookup registry.example: no such host"
+    assert 30 < now[0] < 35
+    words = "a pod of team/image:1 has not begun yet: ImagePullBackOff: lookup registry.example: no such host"
+    assert caplog.messages == [words]
+    cluster.pod = {"status": {}}
+    assert look(cluster, function)["image"].message == "team/image:1: it does not start"
+    assert caplog.messages[1:] == ["a pod of team/image:1 has not begun yet: no node yet"]
+
+
 def test_an_image_without_python_is_said(cluster, function):
     message = 'failed to create containerd task: exec: "python3": executable file not found in $PATH'
     state = {"terminated": {"reason": "StartError", "message": message}}

@@ -171,7 +171,7 @@ class Follower:
                     document = self._observed(document, dict(seen.end))
             elif seen.alive and (end := self._overdue(document)) is not None:
                 self._runtime.cancel(self._handle, 0.0)
-                document = self._observed(document, end)
+                document = self._observed(document, {**end, **(seen.waits or {})})
         row = self._row(document)
         if not _is_open(row) or row.get("provisional"):
             document = tell(self._session, document)

@@ -33,6 +33,7 @@ _PAUSE: Final = 0.25  # seconds before the first repetition; doubles
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 _CONNECTIONS: Final = 64  # that are kept open: as many as there may be followers in one process
 _NO_NAMESPACE: Final = re.compile(r'namespaces "([^"]+)" not found')
+_NOT_ADMITTED: Final = re.compile(r'violates PodSecurity|denied the request|"[^"]*" is forbidden: (?!User )')
 _CONNECTION: Final = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): ")  # urllib3's name of the object that failed
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -365,6 +366,10 @@ def _advice(status: int, message: str) -> str:
         return f"Create it (kubectl create namespace {name[1]}), or name another: -o namespace=NAME."
     if status == 401:  # noqa: PLR2004
         return "Log in to the cluster again: its configuration's credentials are not taken."
+    if "exceeded quota" in message:
+        return "Ask for less, or let the quota be raised: kubectl describe quota."
+    if _NOT_ADMITTED.search(message):
+        return "The cluster's rules do not admit it: mend the spec as they say, or use another namespace."
     if status == 403:  # noqa: PLR2004
         return "Ask for the permission, or use another namespace: framework doctor --kind job lists what is needed."
     return "Mend what the message names, and run it again."

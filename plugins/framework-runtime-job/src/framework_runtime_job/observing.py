@@ -9,7 +9,7 @@ from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.following import begun, terminated
 from framework_runtime_job.names import CONTAINER
 from framework_runtime_job.nodes import node_of, silent_node_end
-from framework_runtime_job.pending import ABORT, pending_end
+from framework_runtime_job.pending import ABORT, pending_end, waiting_end
 from framework_runtime_job.places import Place
 from framework_runtime_job.reading import Reader
 
@@ -28,7 +28,7 @@ def observation(api: Api, handle: Handle) -> Observation:
         if pod is not None and begun(pod):
             return of_begun(api, handle, pod, asked=ABORT in (job or _NOTHING)["metadata"].get("annotations", {}))
         end = pending_end(api, handle, pod)
-        return Observation(alive=end is None, end=end)
+        return Observation(alive=end is None, end=end, waits=None if end else waiting_end(handle, pod))
     except (Unreachable, Refused):
         return Observation(alive=None)
 

@@ -21,6 +21,7 @@ _MAKE: Final = 10.0  # seconds in which a Secret or ConfigMap may still appear
 _LATE: Final = 60.0  # seconds after which it is said that a limit was kept late
 _MOUNT: Final = 30.0  # likewise for volumes
 _MOUNTED: Final = ("Pulling", "Pulled", "Created", "Started")  # what a kubelet says when the volumes are there
+_NO_POD: Final = "it has no pod yet"
 _NO_CLAIM: Final = re.compile(r'persistentvolumeclaim "[^"]+" not found')  # the scheduler's words
 
 
@@ -44,11 +45,7 @@ def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
         waited = job.get("spec", {}).get("suspend")  # what had begun is not suspended (`ending.cancel`)
         how = " before it began" if waited else ", and its pod is gone with what it had to say"
         return ends.aborted(f"it was asked to end{how}")
-    return (
-        _of_job(api, handle, job)
-        or _of_controller(api, handle, job)
-        or _too_long(api, handle, job, "it has no pod yet")
-    )
+    return _of_job(api, handle, job) or _of_controller(api, handle, job) or _too_long(api, handle, job, _NO_POD)
 
 
 def _of_job(api: Api, handle: Handle, job: Json) -> Ending | None:
@@ -86,7 +83,7 @@ def _of_pod(api: Api, handle: Handle, pod: Json) -> Ending | None:
             return causes.image_pull(f"its image was not there within its limit of {limit:g} s")
         if age > _MOUNT and (end := _of_mounts(api, handle, pod)):
             return end
-    return _too_long(api, handle, pod, f"{reason}: {message}")
+    return _too_long(api, handle, pod, _words(waiting))
 
 
 def _of_mounts(api: Api, handle: Handle, pod: Json) -> Ending | None:
@@ -107,12 +104,32 @@ def _too_long(api: Api, handle: Handle, thing: Json, why_not: str) -> Ending | N
     if limit is None or age <= limit:
         return None
     seen = f" (nobody looked before {age:.0f} s had passed)" if age > limit + _LATE else ""
+    return _too_late(limit, seen, why_not)
+
+
+def waiting_end(handle: Handle, pod: Json | None) -> Ending | None:
+    """The end of a run that has not begun, when its limit of time is over: what it waits for, in the cluster's words.
+
+    Args:
+        handle: The run's handle.
+        pod: Its pod; None where it has none.
+    """
+    limit = handle.get("deadlines", {}).get("pending")
+    return None if limit is None else _too_late(limit, "", _NO_POD if pod is None else _words(why(pod)))
+
+
+def _too_late(limit: float, seen: str, why_not: str) -> Ending:
     message = f"it did not begin within its limit of {limit:g} s{seen}: {why_not}"
     if why_not.startswith("Unschedulable"):
         return causes.unschedulable(message)
     if why_not.startswith(tuple(causes.PULLING)):
         return causes.image_pull(message)
-    return ends.failed("Timeout", causes.line(message), "Raise spec.life.timeouts.pending, or see why it waits.")
+    return ends.failed("Timeout", causes.line(message), "Raise --pending-timeout, or see why it waits.")
+
+
+def _words(waiting: dict[str, Any]) -> str:
+    """A reason and its message; of a pod that has neither nobody has said anything yet."""
+    return ": ".join(filter(None, (waiting.get("reason"), waiting.get("message")))) or "its pod waits for a node"
 
 
 def why(pod: Json) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import re
 import sys
@@ -20,11 +21,16 @@ from framework.pods import parts
 from framework.pods.placement import scheduling
 from framework.runtimes import Finding
 from framework_runtime_job import causes, pods
+from framework_runtime_job.api import Api
 from framework_runtime_job.names import CONTAINER, MANAGED, PREFLIGHT
 from framework_runtime_job.pending import why
 from framework_runtime_job.subject import Subject
 
+_logger = logging.getLogger(__name__)
+
 _PATIENCE: Final = 120.0  # seconds until the pod has said it: a large image is pulled first
+_PULLS: Final = 30.0  # seconds that a registry which fails has to come back
+_QUIET: Final = 10.0  # seconds until it is said that the pod is waited for
 _LOOK: Final = 0.5  # seconds between two looks
 _NOT_STARTED: Final = ("StartError", "ContainerCannotRun")
 _NO_PYTHON: Final = "Use an image with Python, or name the one in it: -o python=PATH"
@@ -64,21 +70,39 @@ def probe(subject: Subject, image: str) -> dict[str, Any]:
     name = f"{PREFLIGHT}{os.urandom(5).hex()}"
     api.create(base, _pod(subject, image, name))
     try:
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            pod = api.get(f"{base}/{name}")
-            if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-                _check_started(pod)
-                return _listed(api.stream(f"{base}/{name}/log", container=CONTAINER).data)
-            waiting = why(pod)
-            reason, message = waiting.get("reason", ""), waiting.get("message", "")
-            refused = reason in causes.CREATING or (reason in causes.PULLING and causes.is_final_pull(reason, message))
-            if refused or time.monotonic() > deadline:
-                raise BackendError(f"{reason}: {message}".strip(": ") or "it does not start", advice=_advice(reason))
-            time.sleep(_LOOK)
+        _check_started(_ended(api, f"{base}/{name}", image))
+        return _listed(api.stream(f"{base}/{name}/log", container=CONTAINER).data)
     finally:
         with suppress(BackendError):
             api.delete(f"{base}/{name}", gracePeriodSeconds=0)
+
+
+def _ended(api: Api, path: str, image: str) -> dict[str, Any]:
+    """The pod when it is over; who waits for it longer than a moment is told why."""
+    begun = time.monotonic()
+    failing: float | None = None  # since when its image cannot be pulled
+    is_said = False
+    while True:
+        pod = api.get(path)
+        if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            return pod
+        waiting, now = why(pod), time.monotonic()
+        reason, words = waiting.get("reason", ""), f"{waiting.get('reason', '')}: {waiting.get('message', '')}"
+        failing = (failing or now) if reason in causes.PULLING else None
+        if _is_enough(waiting, now - begun, None if failing is None else now - failing):
+            raise BackendError(words.strip(": ") or "it does not start", advice=_advice(reason))
+        if not is_said and now > begun + _QUIET:
+            is_said = True
+            _logger.warning("a pod of %s has not begun yet: %s", image, causes.line(words).strip(": ") or "no node yet")
+        time.sleep(_LOOK)
+
+
+def _is_enough(waiting: dict[str, Any], waited: float, failing: float | None) -> bool:
+    """Whether a pod that waits is given up: so many seconds after it was made, and since its image is not to be had."""
+    reason = waiting.get("reason", "")
+    if reason in causes.CREATING or waited > _PATIENCE:
+        return True
+    return failing is not None and (failing > _PULLS or causes.is_final_pull(reason, waiting.get("message", "")))
 
 
 def _pod(subject: Subject, image: str, name: str) -> dict[str, Any]:
