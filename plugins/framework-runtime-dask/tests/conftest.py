@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from distributed.utils import json_load_robust
 
 from framework.engine.session import Session
 from framework.models import Function, FunctionMetadata
@@ -43,6 +47,35 @@ def clusters(tmp_path_factory):
     yield home
     for place in provider.clusters():
         provider.close(place)
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """Start a scheduler and its workers as a person does, each with words of its own; gives its address and process."""
+    processes = []
+
+    def start(*workers, host="127.0.0.1", secure=()):
+        folder = tmp_path_factory.mktemp("by-hand")
+        both = ["--scheduler-file", str(folder / "scheduler.json"), "--no-dashboard", *secure]
+        scheduler = ["scheduler", "--host", host, "--port", "0", *both]
+        others = [["worker", *both, "--local-directory", str(folder), *words] for words in workers]
+        with (folder / "log").open("wb") as log:
+            started = [
+                subprocess.Popen([sys.executable, "-m", "dask", *words], stdout=log, stderr=log)
+                for words in (scheduler, *others)
+            ]
+        processes.extend(started)
+        return json_load_robust(folder / "scheduler.json")["address"], started[0]
+
+    yield start
+    for process in reversed(processes):
+        process.send_signal(signal.SIGTERM)
+    for process in reversed(processes):
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

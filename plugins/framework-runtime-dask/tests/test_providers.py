@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -73,30 +70,9 @@ def test_settings_are_options_of_every_function(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def external(tmp_path_factory):
+def external(by_hand):
     """A scheduler and a worker, started by hand as processes; the worker has one GPU, or says so."""
-    folder = tmp_path_factory.mktemp("external")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    dask = [sys.executable, "-m", "dask"]
-    where = ["--host", "127.0.0.1", "--no-dashboard"]
-    with (folder / "log").open("wb") as log:
-        scheduler = subprocess.Popen([*dask, "scheduler", *where, "--port", str(port)], stdout=log, stderr=log)
-        words = [*dask, "worker", address, "--host", "127.0.0.1", "--no-dashboard", "--nthreads", "2"]
-        worker = subprocess.Popen(
-            [*words, "--resources", "GPU=1", "--local-directory", str(folder)], stdout=log, stderr=log
-        )
-    yield address, scheduler
-    for process in (worker, scheduler):
-        process.send_signal(signal.SIGTERM)
-    for process in (worker, scheduler):
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    return by_hand(["--host", "127.0.0.1", "--nthreads", "2", "--resources", "GPU=1"])
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -46,34 +42,11 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scheduler(files, tmp_path_factory):
+def scheduler(files, by_hand):
     """The address of a scheduler with one worker, both started by hand, that speak TLS alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tls://127.0.0.1:{free.getsockname()[1]}"
     ours = files[0]
-    words = [sys.executable, "-m", "dask"]
-    secure = ["--tls-ca-file", ours["ca_file"], "--tls-cert", ours["cert"], "--tls-key", ours["key"], "--no-dashboard"]
-    folder = tmp_path_factory.mktemp("scheduler")
-    port = address.rpartition(":")[2]
-    with (folder / "log").open("wb") as log:
-        first = subprocess.Popen(
-            [*words, "scheduler", "--host", "tls://127.0.0.1", "--port", port, *secure], stdout=log, stderr=log
-        )
-        second = subprocess.Popen(
-            [*words, "worker", address, "--nthreads", "2", "--local-directory", str(folder), *secure],
-            stdout=log,
-            stderr=log,
-        )
-    yield address
-    for process in (second, first):
-        process.send_signal(signal.SIGTERM)
-    for process in (second, first):
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    secure = ["--tls-ca-file", ours["ca_file"], "--tls-cert", ours["cert"], "--tls-key", ours["key"]]
+    return by_hand(["--nthreads", "2"], host="tls://127.0.0.1", secure=secure)[0]
 
 
 def of(home, **settings):
@@ -116,6 +89,7 @@ def test_a_limited_map_at_a_scheduler_that_speaks_tls_alone(session, tmp_path, s
     assert run["status"]["results"] == {"completed": 5, "failed": 0}, run["status"]
 
 
+@pytest.mark.slow
 def test_a_cluster_of_this_machine_with_certificates_of_its_own(tmp_path):
     runtime = of(tmp_path, security={"temporary": True})
     planned = submission("dask", CODE, params={"n": 3})
