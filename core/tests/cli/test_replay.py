@@ -136,6 +136,7 @@ def test_the_recorded_packages_are_installed_again(tool, cli, recorded, database
     assert "the packages are those of this environment" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_recorded_python_runs_it_where_it_is_here(tool, recorded, database):
     here = "{}.{}".format(*sys.version_info)
     try:

@@ -90,6 +90,7 @@ def test_the_users_output_is_standard_output_and_ours_is_not(run):
     assert run("runs", "show", shown[1]).returncode == 0
 
 
+@pytest.mark.slow
 def test_bytes_are_kept_and_come_back(run):
     done = run("run", "hello.py:raw")
     assert done.stdout == bytes(range(256))
@@ -124,11 +125,13 @@ def test_a_failed_run_says_cause_evidence_and_the_users_own_frames(run):
     assert (document["status"]["state"], document["status"]["cause"]) == ("failed", "UserError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "status"), [("0", 0), ("3", 1)])
 def test_sys_exit_is_told_apart(code, status, run):
     assert run("run", "hello.py:leave", "--code", code).returncode == status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -177,6 +180,7 @@ def test_help_shows_the_handlers_flags_and_imports_nothing_of_the_user(run, tmp_
     assert re.search(r"-p name=VALUE +\(--name is an option of run\)", text)
 
 
+@pytest.mark.slow
 def test_a_script_takes_its_own_arguments(run):
     done = run("run", "script.py", "--", "--depth", "3", "--")
     assert (done.returncode, done.stdout) == (0, b"['--depth', '3', '--']\n")
@@ -184,6 +188,7 @@ def test_a_script_takes_its_own_arguments(run):
     assert (done.returncode, done.stdout) == (0, b"plain\n")
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_plan_and_runs_nothing(run):
     words = ("run", "hello.py:greet", "--dry-run", "--image", "python:3.12", "--limit", "memory=1Gi", "--env", "A=b")
     plan = json.loads(run(*words, "--json").stdout)
@@ -195,6 +200,7 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(run):
     assert json.loads(run("function", "list", "--json").stdout) == []
 
 
+@pytest.mark.slow
 def test_params_of_a_file_give_way_to_flags(run, tmp_path):
     (tmp_path / "params.yaml").write_text("who: Bob\ntimes: 2\n")
     done = run("run", "hello.py:greet", "--params-file", "params.yaml", "--times", "1")
@@ -211,6 +217,7 @@ def test_detached_prints_the_uid_and_logs_follow(run):
     assert json.loads(run("runs", "show", uid, "--json").stdout)["status"]["state"] == "completed"
 
 
+@pytest.mark.slow
 def test_abort_ends_a_detached_run(run):
     uid = run("run", "hello.py:endless", "--detach").stdout.decode().strip()
     done = run("abort", uid)
@@ -221,7 +228,7 @@ def test_abort_ends_a_detached_run(run):
     assert run("abort", uid).returncode == 0  # it has ended: nothing is to be done
 
 
-@pytest.mark.parametrize(("handler", "presses"), [("endless", 1), ("stubborn", 2)])
+@pytest.mark.parametrize(("handler", "presses"), [("endless", 1), pytest.param("stubborn", 2, marks=pytest.mark.slow)])
 def test_ctrl_c_asks_once_and_kills_twice(handler, presses, run, tmp_path):
     words = command("run", f"hello.py:{handler}")
     with subprocess.Popen(
@@ -257,6 +264,7 @@ def test_pdb_stops_where_it_failed(run):
     assert document["status"]["cause"] == "UserError"
 
 
+@pytest.mark.slow
 def test_a_parameter_is_kept_as_what_it_is_and_found_by_it(run):
     run("run", "hello.py:greet", "--times", "2", "--loud", "--who", "3")
     (document,) = json.loads(
@@ -265,12 +273,14 @@ def test_a_parameter_is_kept_as_what_it_is_and_found_by_it(run):
     assert document["spec"]["params"] == {"times": 2, "loud": True, "who": "3"}
 
 
+@pytest.mark.slow
 def test_a_wrong_part_of_the_spec_is_said_by_its_path(run):
     done = run("run", "hello.py:greet", "--set", "resourcs.x=1")
     assert done.returncode == 2
     assert b"$.spec.resourcs: there is no field 'resourcs'; did you mean 'resources'?" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_option_of_a_kind_that_has_none_is_said_by_its_name(run):
     done = run("run", "hello.py:greet", "-o", "memory=2GiB", "-o", "anything.else=1")
     assert done.returncode == 2
@@ -278,6 +288,7 @@ def test_an_option_of_a_kind_that_has_none_is_said_by_its_name(run):
     assert json.loads(run("runs", "list", "--json").stdout) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [["script.py"], []], ids=["script", "command"])
 def test_arguments_of_a_script_belong_to_the_run_and_not_to_the_version(run, first):
     program = [] if first else ["python", "script.py"]
@@ -295,6 +306,7 @@ def test_arguments_of_a_script_belong_to_the_run_and_not_to_the_version(run, fir
     assert (refused.returncode, b"takes no arguments such as '3'" in refused.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_what_was_written_stands_over_a_default_of_the_project(run, tmp_path, database):
     (tmp_path / "f.yaml").write_text(
         "kind: local\nmetadata: {name: say}\n"
@@ -310,6 +322,7 @@ def test_what_was_written_stands_over_a_default_of_the_project(run, tmp_path, da
         assert run("run", "db://default/say").returncode == 0
 
 
+@pytest.mark.slow
 def test_the_history_says_from_which_commit_a_version_is(run, tmp_path):
     def git(*words):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -332,6 +345,7 @@ def test_the_history_says_from_which_commit_a_version_is(run, tmp_path):
     assert not lines[2].rstrip().endswith("dirty")
 
 
+@pytest.mark.slow
 def test_versions_tell_their_story(run, tmp_path):
     run("run", "hello.py:greet")
     (tmp_path / "hello.py").write_text(HELLO + "\n# changed\n")
@@ -345,6 +359,7 @@ def test_versions_tell_their_story(run, tmp_path):
     assert {field["field"] for field in compared if field["differs"]} >= {"function"}
 
 
+@pytest.mark.slow
 def test_a_kept_function_runs_without_its_file(run, tmp_path):
     run("run", "hello.py:greet")
     Path(tmp_path / "hello.py").unlink()

@@ -347,6 +347,7 @@ def test_a_run_whose_client_is_gone_is_repeated_by_whoever_looks(session, planne
     assert len(list((tmp_path / "marks").iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_of_many_who_look_at_once_one_starts_the_attempt(session, planned, tmp_path):
     run = execute(session, planned(retry={"attempts": 2, "on": ["UserError"]}), watch=False)
     uid = run["metadata"]["uid"]

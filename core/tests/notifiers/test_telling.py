@@ -220,6 +220,7 @@ def test_of_several_that_record_an_end_one_tells(hooks) -> None:
     assert [each["state"] for each in session.database.run(run.uid)["status"]["notifications"]] == ["sent"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_client_was_killed_tells_when_it_is_collected(hooks, tmp_path) -> None:
     (tmp_path / "work.py").write_text(KILLED.replace("URL", hooks.url))
     subprocess.run([sys.executable, "work.py"], check=False, env=dict(os.environ))
@@ -244,6 +245,7 @@ def test_the_first_claim_stands_and_only_its_owner_says_what_came_of_it() -> Non
         assert [(each["by"], each["state"]) for each in merged.document["status"]["notifications"]] == [("a", "sent")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("watch", ["--watch", "--detach"])
 def test_the_command_line(hooks, tmp_path, watch) -> None:
     source = "import framework as fw\ndef main(): fw.context().log_result('accuracy', 0.5)\n"

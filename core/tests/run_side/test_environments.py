@@ -165,7 +165,7 @@ def test_what_cannot_be_installed_ends_with_the_tools_own_words(wheel, cache, tm
     assert len(str(caught.value).splitlines()) <= 13
 
 
-@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize("tool", ["uv", pytest.param("pip", marks=pytest.mark.slow)])
 def test_an_index_that_does_not_answer_is_said_so(cache, monkeypatch, tool):
     for name in ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_INDEX_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/simple")

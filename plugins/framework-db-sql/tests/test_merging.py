@@ -117,6 +117,7 @@ def opened() -> Iterator[Callable[[str], Database]]:
         each.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=20, **RANDOM)
 @given(SEEDS)
 def test_there_and_back_makes_two_databases_equal(opened: Callable[[str], Database], seed: int) -> None:
@@ -313,6 +314,7 @@ merge_database(source, Merger(target), lambda uri: open(uri, "rb"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_merge_that_is_killed_is_begun_again(opened: Callable[[str], Database], tmp_path: Path) -> None:
     source = opened(f"sqlite:///{tmp_path}/a.db")

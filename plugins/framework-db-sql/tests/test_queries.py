@@ -11,6 +11,8 @@ from framework.testing.database_queries import QueriesSuite
 from framework_db_sql import queries, unsettled
 from framework_db_sql.database import SqlDatabase
 
+pytestmark = pytest.mark.slow  # the suites of the databases ask the same with the usual probe, on every Python
+
 
 @pytest.fixture(params=[0, 5, 40], ids="probe {}".format, autouse=True)
 def low_probe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,6 +241,7 @@ class TestInTheMiddleOfARun:
         place.is_whole(found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a disk")
 def test_a_file_system_that_is_read_only_in_the_middle_of_a_run(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -268,6 +269,7 @@ def test_a_file_system_that_is_read_only_in_the_middle_of_a_run(tmp_path: Path) 
         subprocess.run(["umount", "-l", disk], check=False)
 
 
+@pytest.mark.slow
 def test_what_dies_undelivered_is_lost_with_all_that_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path, f"sqlite:///{tmp_path}/runs.db")
     (tmp_path / "dies.py").write_text(
@@ -293,6 +295,7 @@ def test_what_dies_undelivered_is_lost_with_all_that_was_kept(tmp_path: Path, mo
     assert list((place.home / "undelivered").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_is_not_begun_where_the_database_does_not_answer(tmp_path: Path) -> None:
     place = Place(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
     for words in (("job.py", str(tmp_path)), ("-m", "framework", "run", "job.py:work", "-p", "gate=x")):

@@ -82,6 +82,7 @@ def test_the_list_says_where_each_is(owner):
     assert rows == [["train", "local", "-"], ["train", "operator", "team-a"], ["train", "operator", "team-b"]]
 
 
+@pytest.mark.slow
 def test_doctor_takes_the_options_of_a_run_and_names_them_in_the_next_command(tmp_path):
     (tmp_path / "job.py").write_text("def main(): pass\n")
     target = f"{tmp_path / 'job.py'}:main"

@@ -122,6 +122,7 @@ def test_what_is_held_of_a_map_waits_no_longer_for_a_worker_than_what_is_given_o
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_worker_of_this_machine_keeps_artifacts_itself_however_large(shared_home, session, asked, monkeypatch):
     monkeypatch.setenv("FRAMEWORK_HOME", str(shared_home))
     monkeypatch.setattr(sending, "LIMIT", 8)  # nothing is sent

@@ -31,6 +31,7 @@ class TestHandler(RuntimeCase):
         assert ran.results["return"][0] >= 1
         assert ran.results["return"][1] is False
 
+    @pytest.mark.slow
     def test_more_handlers_that_wait_for_tasks_than_there_are_places(self, start):
         code = "import framework as fw\ndef main(n): return fw.context().dask_client.submit(pow, n, 2).result()"
         started = [start(code, params={"n": n}) for n in range(10)]  # of eight places
@@ -41,6 +42,7 @@ class TestHandler(RuntimeCase):
         assert ran.cause == "UserError"
         assert "no 'cluster'" in ran.status["message"]
 
+    @pytest.mark.slow
     def test_tasks_have_the_users_own_code_and_print_into_the_log(self, run):
         code = (
             "import sys, framework as fw, neighbour\n"
@@ -89,6 +91,7 @@ class TestHandler(RuntimeCase):
         pids = until(lambda: len(found := runtime.workers(handle)) == 2 and {it["pid"] for it in found.values()})
         assert pid not in pids
 
+    @pytest.mark.slow
     def test_one_that_is_to_run_on_does(self, run, tmp_path):
         beat = tmp_path / "beat"
         code = (

@@ -41,6 +41,7 @@ def request(tmp_path, **options):
     return RunRequest(target=str(path), handler="main", kind="dask", params=params, overrides=over)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["local", "address"])
 def test_the_handler_is_here_and_its_tasks_are_there(session, shared_home, tmp_path, provider):
     (place,) = [it for it in LocalProvider(shared_home).clusters() if it.cluster == "default-shared"]

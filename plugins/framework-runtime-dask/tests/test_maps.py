@@ -101,6 +101,7 @@ def test_each_item_keeps_its_own_records(session, mapped):
     assert list(session.runtime("dask").uncollected()) == []
 
 
+@pytest.mark.slow
 def test_items_that_were_run_before_are_not_sent(session, mapped):
     cached = {"cache": {"enabled": True}}
     mapped([{"n": n} for n in (3, 4)], **cached)
@@ -114,6 +115,7 @@ def test_items_that_were_run_before_are_not_sent(session, mapped):
     assert list(session.runtime("dask").uncollected()) == []
 
 
+@pytest.mark.slow
 def test_an_item_that_dies_takes_no_other_with_it(session, mapped):
     items = [{"n": n, "how": how} for n, how in enumerate(["", "raise", "exit", "crash", "sleep", ""])]
     run = mapped(items, timeouts={"run": 3.0})
@@ -160,6 +162,7 @@ def tasks_of(session, run):
         return on_scheduler(client, states, handle["topic"])
 
 
+@pytest.mark.slow
 def test_items_that_may_not_run_yet_take_no_place_of_others(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(20)], parallelism=3, watch=False)
     begun_of(tmp_path, 3)
@@ -172,6 +175,7 @@ def test_items_that_may_not_run_yet_take_no_place_of_others(session, mapped, tmp
     assert [item["status"]["results"]["return"] for item in items_of(session, run)] == [n * n for n in range(20)]
 
 
+@pytest.mark.slow
 def test_a_limited_map_loses_a_worker(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(10)], parallelism=4, watch=False)
     begun_of(tmp_path, 4)
@@ -203,6 +207,7 @@ def main(n, folder, opens):
 """
 
 
+@pytest.mark.slow
 def test_what_was_lost_with_a_worker_runs_again_within_the_limit(session, mapped, tmp_path):
     """Results that nobody has collected yet; more of them than may run at once."""
     folder, opens = tmp_path / "spans", tmp_path / "opens"
@@ -226,6 +231,7 @@ def test_what_was_lost_with_a_worker_runs_again_within_the_limit(session, mapped
     assert max(at_once) == 2
 
 
+@pytest.mark.slow
 def test_a_limited_map_is_asked_to_end(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], parallelism=2, watch=False)
     begun_of(tmp_path, 2)
@@ -256,6 +262,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_client_that_dies_leaves_a_limited_map_that_goes_on(session, tmp_path):
     """Behind the second of three batches."""
     (tmp_path / "job.py").write_text("def main(n): return n * n")
@@ -271,6 +278,7 @@ def test_a_client_that_dies_leaves_a_limited_map_that_goes_on(session, tmp_path)
     assert {(item["status"]["state"], item["status"]["cause"]) for item in items[8:]} == {("failed", "Lost")}
 
 
+@pytest.mark.slow
 def test_two_versions_of_a_module_do_not_see_each_other(session, mapped):
     first = mapped([{"n": 2}, {"n": 3}])
     second = mapped([{"n": 2}, {"n": 3}], code=CODE.replace("n * n", "-n"))
@@ -287,6 +295,7 @@ def test_the_client_may_go_and_another_collects(session, mapped):
     assert [item["status"]["results"]["return"] for item in items_of(session, run)] == [n * n for n in range(20)]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_neither_loses_nor_doubles(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], watch=False)
     deadline = time.monotonic() + 60
@@ -329,6 +338,7 @@ def test_it_is_asked_to_end(session, mapped, tmp_path):
 ON = {"attempts": 3, "on": ["UserError"], "backoff": 0}
 
 
+@pytest.mark.slow
 def test_items_that_fail_are_repeated_and_the_others_are_not(session, mapped):
     told = []
     items = [{"n": n, "until": until} for n, until in enumerate([0, 2, 0, 3, 9])]
@@ -343,12 +353,14 @@ def test_items_that_fail_are_repeated_and_the_others_are_not(session, mapped):
     assert list(session.runtime("dask").uncollected()) == []
 
 
+@pytest.mark.slow
 def test_who_looks_next_repeats_the_items_of_a_map_whose_client_is_gone(session, mapped):
     run = mapped([{"n": n, "until": n} for n in range(4)], retry=ON, parallelism=2, watch=False)
     assert ended(run)["status"]["results"] == {"completed": 4, "failed": 0}
     assert [len(item["status"]["attempts"]) for item in items_of(session, run)] == [1, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_map_that_is_asked_to_end_repeats_nothing(session, mapped):
     policy = {**ON, "backoff": 10_000.0, "backoff_cap": 10_000.0}
     run = mapped([{"n": 0}, {"n": 1, "until": 2}], retry=policy, watch=False)
@@ -382,6 +394,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_client_that_dies_while_it_gives_a_map_out_leaves_what_it_has_given(session, tmp_path):
     """Behind the second of three batches: those items end as they do, and the others say that nobody has them."""
     (tmp_path / "job.py").write_text("def main(n): return n * n")
