@@ -209,5 +209,8 @@ class Runtime(ABC):
     def cleanup(self, handle: Handle) -> None:
         """Remove what the run left at the backend. Called only after its records are in the database."""
 
+    def load(self) -> None:  # noqa: B027  most kinds have it at once
+        """Load what looking at runs needs, such as a large client library: before the time of looking is counted."""
+
     def close(self) -> None:  # noqa: B027  most kinds have nothing open
         """Let go of what this process has open, such as connections. Runs go on, and what is used again opens again."""

@@ -22,11 +22,17 @@ from framework_run.uid import new_uid
 HANG = threading.Event()
 SAID: dict[str, str] = {}  # what the backend does with a run: uid to "hangs", "fails", "runs", "is gone", "ended"
 CLEANED: list[str] = []
+LOADS = {"far": 0.0}  # seconds that the client library of the backend takes
 NOTED: list[tuple[dict, dict]] = []
 
 
 class FarRuntime(Runtime):
     """A backend as bad as they can be."""
+
+    def load(self):
+        time.sleep(LOADS["far"])
+        if LOADS["far"]:
+            raise ImportError("half a library")
 
     def validate(self, function): ...
 
@@ -119,6 +125,12 @@ def test_a_backend_that_does_not_answer_keeps_nobody_waiting(session):
     assert (states[gone]["state"], states[gone]["cause"]) == ("failed", "Lost")
     assert {states[uid]["state"] for uid in (hanging, failing, running)} == {"pending"}
     assert set(CLEANED) == {ended, gone}
+
+
+def test_what_loading_its_client_library_takes_is_not_taken_for_silence(session, monkeypatch):
+    uid = _run(session, "ended")
+    monkeypatch.setitem(LOADS, "far", 1.0)
+    assert collect(session, patience=0.7) == [uid]
 
 
 def test_who_looks_next_asks_nobody_about_a_run_whose_end_was_inferred(session):

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Factory, define
@@ -98,6 +99,9 @@ def _looks(session: Session, runs: Sequence[ActiveRun], patience: float | None) 
     waiting: queue.SimpleQueue[tuple[ActiveRun, Runtime]] = queue.SimpleQueue()
     for run in runs:
         waiting.put((run, session.runtime(_handle(run)["kind"])))
+    for kind in {_handle(run)["kind"] for run in runs}:
+        with suppress(Exception):  # of one that cannot be loaded, whoever looks says why
+            session.runtime(kind).load()  # a busy machine takes seconds for that, and no backend is to blame
     found: queue.SimpleQueue[tuple[ActiveRun, Look]] = queue.SimpleQueue()
     for _ in range(min(_THREADS, len(runs))):
         threading.Thread(target=_work, args=(waiting, found), name="framework-collect", daemon=True).start()

@@ -47,6 +47,11 @@ class JobRuntime(Runtime):
         self._apis: dict[tuple[str, str], Api] = {}
         self._starters: dict[Api, Starter] = {}
 
+    def load(self) -> None:
+        """The cluster's client library, which has a thousand modules."""
+        import kubernetes.client
+        import kubernetes.config  # noqa: F401
+
     def api(self, context: str = "", server: str = "") -> Api:
         """The cluster of a context, or the one at a server."""
         key = (context or self.settings.context, server)
