@@ -54,6 +54,18 @@ def cli(capsys) -> Callable[..., Done]:
 
 
 @pytest.fixture
+def code_cli(cli, tmp_path, monkeypatch) -> Callable[..., Callable[..., Done]]:
+    """`cli` with every plugin that is here, beside one file of code: for what is refused and starts nothing."""
+    monkeypatch.delenv("FRAMEWORK_PLUGINS")
+
+    def beside(name: str, code: str) -> Callable[..., Done]:
+        (tmp_path / name).write_text(code)
+        return cli
+
+    return beside
+
+
+@pytest.fixture
 def database(home) -> Iterator[Database]:
     opened = current().database
     yield opened

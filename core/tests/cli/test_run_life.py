@@ -187,11 +187,12 @@ def test_a_limit_of_time_is_kept(run):
         (["--request", "cpu=-1"], "resources.requests.cpu: -1 is no quantity"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_starts(run, words, said):
-    done = run("run", "job.py:sleep", "--seconds", "0", *words)
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert json.loads(run("runs", "list", "--json").stdout) == []
+def test_what_makes_no_sense_is_refused_before_anything_starts(code_cli, words, said):
+    cli = code_cli("job.py", JOB)
+    done = cli("run", "job.py:sleep", "--seconds", "0", *words)
+    assert done.code == 2, done.err
+    assert said in done.err
+    assert json.loads(cli("runs", "list", "--json").out) == []
 
 
 def test_runs_are_aborted_by_name_and_label_and_the_others_go_on(run):
