@@ -13,6 +13,8 @@ from framework.api.runs import RunFailed
 from framework.cli import reporting
 from framework.cli.reporting import report
 
+OPERATOR = ["x.py:f", "--kind", "dask", "--image", "with/dask:1", "--set", "spec.a=1", "-o", "provider=operator"]
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
@@ -45,7 +47,8 @@ def test_an_error_is_its_message_its_mend_and_one_next_command(capsys):
         (errors.NotFound("no run"), ["logs", "x"], 2, "framework runs list"),
         (errors.DatabaseError("it is newer"), ["runs", "list"], 1, "framework doctor"),
         (errors.BackendError("away"), ["run", "x.py"], 1, "framework doctor"),
-        (errors.BackendError("away"), ["run", "x.py", "--kind", "job"], 1, "framework doctor --kind job"),
+        (errors.BackendError("away"), ["run", "x.py", "--kind", "job"], 1, "framework doctor x.py --kind job"),
+        (errors.BackendError("away"), ["run", *OPERATOR, "-p", "n=4"], 1, f"framework doctor {' '.join(OPERATOR)}"),
         (errors.BackendError("away"), ["run", "--kind=job", "x.py"], 1, "framework doctor --kind job"),
         (errors.BackendError("away"), ["runs", "gc", "--kind", "job"], 1, "framework doctor --kind job"),
         (errors.BackendError("away"), ["run", "x.py", "--", "--kind", "job"], 1, "framework doctor"),

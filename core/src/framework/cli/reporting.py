@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shlex
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -78,17 +79,17 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
     if os.environ.get("FRAMEWORK_DEBUG") and not isinstance(error, (KeyboardInterrupt, click.Abort)):
         traceback.print_exception(error)
     try:
-        return _report(error, command_of(arguments), kind_of(arguments))
+        return _report(error, command_of(arguments), doctor_of(arguments))
     except BrokenPipeError:
         return _silence()
 
 
-def _report(error: BaseException, command: str, kind: str) -> int:
+def _report(error: BaseException, command: str, doctor: str) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         click.echo("\nInterrupted.", err=True)
         return INTERRUPTED
     if isinstance(error, FrameworkError):
-        _write(error.message, error.advice, next_command(error, command, kind))
+        _write(error.message, error.advice, next_command(error, command, doctor))
         return error.exit_code
     if isinstance(error, click.ClickException):
         return _usage(error, command)
@@ -117,16 +118,28 @@ def command_of(arguments: Sequence[str]) -> str:
     return " ".join(path)
 
 
-def kind_of(arguments: Sequence[str]) -> str:
-    """The kind that a command line names; empty where it names none."""
+def doctor_of(arguments: Sequence[str]) -> str:
+    """The `framework doctor` that looks at what a command line names: the kind, and of `run` the function as well."""
     ours = list(itertools.takewhile(lambda word: word != "--", arguments))  # what follows is the function's own
-    for word, following in itertools.zip_longest(ours, ours[1:], fillvalue=""):
-        if word == "--kind" or word.startswith("--kind="):
-            return word.partition("=")[2] or following
-    return ""
+    found = list(_given(ours, ("--kind",)))
+    if not found:
+        return _DOCTOR
+    target = ours[1:2] if ours[0] == "run" and not ours[1].startswith("-") else []
+    flags = _given(ours, ("--image", "--set", "-o")) if target else ()
+    return shlex.join([*_DOCTOR.split(), *target, *(word for flag in (found[0], *flags) for word in flag)])
 
 
-def next_command(error: FrameworkError, command: str, kind: str = "") -> str:
+def _given(words: Sequence[str], flags: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Those of some flags that are given, with their values."""
+    for word, following in itertools.pairwise([*words, ""]):
+        name, has_value, value = word.partition("=")
+        if word in flags and following:
+            yield word, following
+        elif has_value and name in flags and name.startswith("--"):
+            yield name, value
+
+
+def next_command(error: FrameworkError, command: str, doctor: str = _DOCTOR) -> str:
     """What to type next; empty where the advice says it already."""
     if "framework " in error.advice or "pip install" in error.advice:
         return ""
@@ -137,8 +150,7 @@ def next_command(error: FrameworkError, command: str, kind: str = "") -> str:
     if isinstance(error, NotFound):
         return _listing(command)
     found = next((command for group, command in _NEXT if isinstance(error, group)), f"{command} --help")
-    is_of_kind = kind and found == _DOCTOR and not isinstance(error, _OF_NO_KIND)
-    return f"{found} --kind {kind}" if is_of_kind else found
+    return doctor if found == _DOCTOR and not isinstance(error, _OF_NO_KIND) else found
 
 
 def _listing(command: str) -> str:

@@ -235,7 +235,8 @@ def _advice(status: int) -> str:
     if status == _UNAUTHORIZED:
         return "Log in to the cluster again: its configuration's credentials are not taken."
     if status == _FORBIDDEN:
-        return "Ask for the permission, or use another namespace: framework doctor --kind dask lists what is needed."
+        asked = "framework doctor FILE.py:FUNCTION --kind dask -o provider=operator"
+        return f"Ask for the permission, or use another namespace: {asked} lists what is needed."
     return "Mend what the message names, and run it again."
 
 
