@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import attrs
@@ -22,6 +25,7 @@ from framework_runtime_dask.provider import NotStartedError, Place
 from framework_runtime_dask.providers import operator
 from framework_runtime_dask.providers.operator import OperatorProvider
 from framework_runtime_dask.runtime import DaskRuntime
+from framework_runtime_dask.seen import Seen
 
 CLUSTERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskclusters"
 SCALERS = "/apis/kubernetes.dask.org/v1/namespaces/here/daskautoscalers"
@@ -122,7 +126,7 @@ def test_what_is_forbidden_is_said_as_the_api_says_it(api, tmp_path):
     api.answers["POST", CLUSTERS] = (403, {"message": 'daskclusters is forbidden: User "me" cannot create'})
     error = failing(tmp_path)
     assert 'User "me" cannot create' in error.message
-    assert "framework doctor --kind dask" in error.advice
+    assert "framework doctor FILE.py:FUNCTION --kind dask -o provider=operator lists" in error.advice
     reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     api.answers["GET", CLUSTERS] = (200, {"items": []})
 
@@ -354,3 +358,60 @@ def test_a_service_for_the_outside_is_reached_directly(api, tmp_path, service, s
     assert provider.reach(place) == reached
     assert provider.is_steady(place)
     assert provider.reach(attrs.evolve(place, facts={**facts, "reach": "tcp://h:1"})) == "tcp://h:1"
+
+
+def _since(seconds):
+    made = (datetime.now(timezone.utc) - timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    return {**MADE, "creationTimestamp": made.replace("+00:00", "Z")}
+
+
+def _pulling(seconds, reason):
+    waiting = {"reason": reason, "message": "lookup registry.example: no such host"}
+    status = {"name": "scheduler", "restartCount": 0, "state": {"waiting": waiting}}
+    return {"metadata": {"name": "the-pod", **_since(seconds)}, "status": {"containerStatuses": [status]}}
+
+
+def test_what_a_cluster_waits_for_is_said_once_while_its_registry_may_come_back(api, tmp_path, caplog):
+    looks = iter([(1, "ErrImagePull"), (60, "ErrImagePull"), (61, "ImagePullBackOff"), (62, "ErrImagePull"), None])
+    said = []
+
+    def look(_):
+        said.append(len(caplog.messages))
+        seen = next(looks)
+        return {"items": [_pulling(*seen) if seen else pod(conditions=[{"type": "Ready", "status": "True"}])]}
+
+    api.answers["POST", CLUSTERS] = (201, created)
+    api.answers["GET", f"{CLUSTERS}/default-job"] = (200, {"metadata": MADE, "status": {"phase": "Running"}})
+    api.answers["GET", PODS] = (200, look)
+    OperatorProvider(tmp_path).ensure(FUNCTION, OPTIONS)
+    (line,) = caplog.messages
+    told = "the pod the-pod has no image: ErrImagePull: lookup registry.example: no such host"
+    assert line == f"the DaskCluster here/default-job waits: {told}"
+    assert said == [0, 0, 1, 1, 1]
+
+
+def test_what_workers_wait_for_is_said_once_while_there_is_none(api, tmp_path, caplog):
+    place = Place(provider="operator", cluster="x", address="tcp://x", security={}, facts={**FACTS, "server": api.url})
+    api.answers["GET", PODS] = (200, {"items": [_pulling(7, "ImagePullBackOff")]})
+    provider = OperatorProvider(tmp_path)
+    assert [provider.without_workers(place, 60.0) for _ in range(3)] == [None] * 3
+    (line,) = caplog.messages
+    assert "waits: the pod the-pod has no image: ImagePullBackOff" in line
+
+
+@pytest.mark.parametrize("has_had_some", [True, False])
+def test_what_a_look_needs_is_loaded_before_its_time_begins(tmp_path, has_had_some):
+    if has_had_some:
+        Seen(tmp_path).note("", "here")
+    code = f"""if True:
+        import sys
+        from framework.runtimes import RuntimeContext
+        from framework_runtime_dask.runtime import DaskRuntime
+
+        runtime = DaskRuntime(RuntimeContext(home={str(tmp_path)!r}))
+        before = "distributed" in sys.modules
+        runtime.load()
+        print(before, "distributed" in sys.modules, "kubernetes" in sys.modules)
+    """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "True", str(has_had_some)]

@@ -103,6 +103,17 @@ def test_everything_has_its_place():
         assert each["containers"][0]["imagePullPolicy"] == "Always"
 
 
+@pytest.mark.parametrize(
+    ("memory", "limits", "kept"),
+    [("", {}, "auto"), ("", {"memory": "300Mi"}, str(300 << 20)), ("1GiB", {"memory": "4Gi"}, str(1 << 30))],
+)
+def test_a_worker_keeps_to_the_whole_limit_of_its_pod(memory, limits, kept):
+    made = function()
+    made.spec.resources.limits = limits
+    words = container(one(made, DaskOptions(image="with/dask:1", memory=memory)), "worker")["args"]
+    assert words[words.index("--memory-limit") + 1] == kept
+
+
 def _everything():
     made = function(min_replicas=1, max_replicas=4)
     spec = made.spec
@@ -236,6 +247,7 @@ def test_any_name_becomes_one_that_kubernetes_takes_and_two_stay_two(first, seco
         (lambda made: made.spec.storage.volumes.append(Volume(name="data", mount="data")), "no path in a pod"),
         (lambda made: setattr(made.spec.scale, "replicas", 0), "spec.scale.replicas is 0"),
         (lambda made: made.spec.options.update(memory="1MB"), "needs 128MiB"),
+        (lambda made: made.spec.resources.limits.update(memory="64Mi"), r"spec\.resources\.limits\.memory is '64Mi'"),
         (lambda made: made.spec.options.update(security={"secret": "it"}), "no certificate of its own"),
         (lambda made: made.spec.options.update(service="Ingress"), "service"),
     ],

@@ -91,6 +91,9 @@ class Provider(ABC):
             BackendError: It cannot be had.
         """
 
+    def load(self) -> None:  # noqa: B027  most need little
+        """Import what the way to the clusters that it has had needs."""
+
     @abstractmethod
     def evidence(self, place: Place) -> str:
         """Why the cluster is certainly gone; empty where it may be there."""

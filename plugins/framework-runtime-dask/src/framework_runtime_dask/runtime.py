@@ -241,6 +241,12 @@ class DaskRuntime(Runtime):
         with self._connections.client(place_of(handle)) as client:
             return dict(on_scheduler(client, about_workers))
 
+    def load(self) -> None:
+        """Dask, and what the ways to the clusters of this installation need."""
+        import distributed  # noqa: F401
+
+        self._provider("operator").load()
+
     def close(self) -> None:
         """Close the connections to schedulers."""
         self._connections.close()

@@ -9,6 +9,8 @@ from framework.errors import UsageError
 from framework_run.quantities import parse
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from framework.models import Function
     from framework_runtime_dask.options import DaskOptions
 
@@ -66,10 +68,25 @@ def check_memory(text: str) -> None:
         size = parse_bytes(text)
     except (ValueError, TypeError):
         raise UsageError(f"options.memory is {text!r}", advice="Write a size: 2GiB, 500MB.") from None
+    _check_size("options.memory", text, size, "-o memory=512MiB")
+
+
+def check_limit(function: Function) -> None:
+    """Check the limit of a worker's pod.
+
+    Raises:
+        UsageError: Its memory is too small for a worker of Dask.
+    """
+    memory = function.spec.resources.limits.get("memory")
+    if memory is not None:
+        _check_size("spec.resources.limits.memory", memory, parse(memory), "--limit memory=512Mi")
+
+
+def _check_size(name: str, given: object, size: float | Fraction, mend: str) -> None:
     if size < _LEAST:
         raise UsageError(
-            f"options.memory is {text!r}, and a worker of Dask needs 128MiB before it has done anything",
-            advice="Give it more: -o memory=512MiB",
+            f"{name} is {given!r}, and a worker of Dask needs 128MiB before it has done anything",
+            advice=f"Give it more: {mend}",
         )
 
 

@@ -16,6 +16,7 @@ from framework_runtime_dask.provider import NotStartedError
 if TYPE_CHECKING:
     from framework_runtime_dask.kube.api import Json
     from framework_runtime_dask.kube.site import Site
+    from framework_runtime_dask.kube.waits import Waits
 
 _PATIENCE: Final = 900.0  # seconds for a cluster to come up, whatever it waits for
 
@@ -53,13 +54,14 @@ def make(site: Site, cluster: Json, scaler: Json | None, *, rescales: bool) -> t
         return found, False
 
 
-def wait(site: Site, patience: float, pull: float | None) -> None:
+def wait(site: Site, patience: float, pull: float | None, waits: Waits) -> None:
     """Wait until the scheduler is ready.
 
     Args:
         site: The cluster.
         patience: Seconds that its pod may wait for a node.
         pull: Seconds that its image may take; see `trouble`.
+        waits: Says what it waits for meanwhile.
 
     Raises:
         NotStartedError: Its pod will not be.
@@ -72,6 +74,7 @@ def wait(site: Site, patience: float, pull: float | None) -> None:
             return
         if end := trouble(found, patience, pull=pull):
             raise NotStartedError(end)
+        waits.tell(site.title, found)
         _check(site, time.monotonic() - begun)
         time.sleep(LOOK)
 

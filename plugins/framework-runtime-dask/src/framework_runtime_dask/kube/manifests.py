@@ -13,10 +13,13 @@ from dask.utils import parse_bytes, parse_timedelta
 from framework.errors import UsageError
 from framework.pods import parts
 from framework.pods.patching import patched
+from framework_run.quantities import parse
 from framework_runtime_dask.kube import names, pods
 from framework_runtime_dask.scale import cluster_name, workers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from framework.models import Function
     from framework_runtime_dask.kube.api import Json
     from framework_runtime_dask.options import DaskOptions
@@ -140,7 +143,7 @@ def _worker(function: Function, options: DaskOptions, name: str, namespace: str)
         limits.setdefault("memory", str(parse_bytes(options.memory)))
     secure = _tls(options)
     words = ["dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nthreads", str(options.threads), "--no-dashboard"]
-    words += ["--memory-limit", str(parse_bytes(options.memory)) if options.memory else "auto"]
+    words += ["--memory-limit", str(parse_bytes(options.memory) if options.memory else _limit(limits))]
     words += ["--death-timeout", str(math.ceil(parse_timedelta(options.death_timeout)))]
     if options.resources:
         words += ["--resources", " ".join(f"{key}={much:g}" for key, much in sorted(options.resources.items()))]
@@ -156,6 +159,11 @@ def _worker(function: Function, options: DaskOptions, name: str, namespace: str)
         "volumeMounts": secure.get("mounts", []),
     }
     return _with_volumes(pods.worker(function, options, container), secure)
+
+
+def _limit(limits: Mapping[str, Any]) -> int | str:
+    """What a worker keeps to whose pod has a limit: all of it, where Dask by itself takes a thread's share of it."""
+    return int(parse(limits["memory"])) if "memory" in limits else "auto"
 
 
 def address(name: str, namespace: str, *, secure: bool) -> str:

@@ -17,8 +17,9 @@ from framework_runtime_dask.kube import asking, making, manifests, names, pods
 from framework_runtime_dask.kube.api import Api, ApiError, age
 from framework_runtime_dask.kube.site import LOOK, Site
 from framework_runtime_dask.kube.trouble import is_ready, out_of_memory, trouble
+from framework_runtime_dask.kube.waits import Waits
 from framework_runtime_dask.provider import Place, Provider
-from framework_runtime_dask.scale import check_memory, is_told, workers
+from framework_runtime_dask.scale import check_limit, check_memory, is_told, workers
 from framework_runtime_dask.seen import Seen
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class OperatorProvider(Provider):
         self._apis: dict[tuple[str, str], Api] = {}
         self._forwards: dict[tuple[str, ...], Forward] = {}
         self._seen = Seen(home)
+        self._waits = Waits()
 
     def validate(self, function: Function, options: DaskOptions) -> None:
         """Check what can be checked offline.
@@ -53,6 +55,7 @@ class OperatorProvider(Provider):
         """
         workers(function, unless=1)
         check_memory(options.memory)
+        check_limit(function)
         manifests.image_of(function, options)
         pods.check(function, options)
         security.check(options.security, "operator")
@@ -75,7 +78,8 @@ class OperatorProvider(Provider):
         self._seen.note(options.context, namespace)
         made, is_ours = making.make(site, cluster, rest[0] if rest else None, rescales=is_told(function))
         try:
-            making.wait(site, parse_timedelta(options.no_workers_timeout), function.spec.life.timeouts.image_pull)
+            patience = parse_timedelta(options.no_workers_timeout)
+            making.wait(site, patience, function.spec.life.timeouts.image_pull, self._waits)
         except BaseException:
             if is_ours:
                 site.delete()
@@ -84,6 +88,11 @@ class OperatorProvider(Provider):
         paths = security.files(options.security)
         self._seen.secure(place.facts["uid"], paths)
         return attrs.evolve(place, security=paths, facts={**place.facts, "reach": options.address})
+
+    def load(self) -> None:
+        """Import the client of Kubernetes, where there has been a cluster."""
+        if self._seen.all():
+            import kubernetes  # noqa: F401
 
     def reach(self, place: Place) -> str:
         """The address of a scheduler as seen from here.
@@ -126,10 +135,15 @@ class OperatorProvider(Provider):
     def without_workers(self, place: Place, patience: float) -> Ending | None:
         """Why no worker comes up, by its pods."""
         try:
-            found = self._site(place).pods("worker")
+            site = self._site(place)
+            found = site.pods("worker")
         except BackendError:
             return None
-        return None if any(map(is_ready, found)) else trouble(found, patience)
+        if any(map(is_ready, found)):
+            return None
+        if (end := trouble(found, patience)) is None:
+            self._waits.tell(site.title, found)
+        return end
 
     def without_scheduler(self, place: Place) -> Ending | None:
         """Why the scheduler is not up, by its pod; None where it is."""
