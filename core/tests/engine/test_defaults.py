@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.documents.converters import dump, structure
@@ -20,8 +20,6 @@ from framework.plugins.hookspecs import hookimpl
 from framework.plugins.manager import Plugins
 from framework.plugins.registrations import RuntimeKind
 from framework.runtimes import Runtime
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _some(**parts):
@@ -68,7 +66,6 @@ def _whole(spec):
     return attrs.asdict(spec)
 
 
-@unhurried
 @given(SPECS, SPECS)
 def test_what_was_written_stands_and_the_rest_is_the_backend_s(written, defaults):
     function = Function(kind="far", spec=structure(copy.deepcopy(written), FunctionSpec))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.models.function import Placement
 from framework.pods.parts import security
 from framework.pods.placement import SpotNodes, scheduling
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 names = st.sampled_from(["zone", "disk", "spot", "pool"])
 expressions = st.builds(
@@ -64,7 +63,6 @@ def _in_order(part, whole):
     return all(any(item == other for other in rest) for item in part)
 
 
-@unhurried
 @given(placements, clusters)
 def test_all_that_was_written_is_there(placement, cluster):
     before = deepcopy(placement)
@@ -80,7 +78,6 @@ def test_all_that_was_written_is_there(placement, cluster):
     assert {key for key in placement.affinity if key != "nodeAffinity"} <= set(found.get("affinity", {}))
 
 
-@unhurried
 @given(placements, clusters, nodes)
 def test_a_node_is_allowed_when_it_was_and_the_mode_agrees(placement, cluster, node):
     is_spot = any(node.get(name) == value for name, value in cluster.labels.items())
@@ -92,7 +89,6 @@ def test_a_node_is_allowed_when_it_was_and_the_mode_agrees(placement, cluster, n
     assert _allowed(scheduling(placement, cluster).get("affinity", {}), node) == expected
 
 
-@unhurried
 @given(placements, clusters)
 def test_tolerations_of_spot_nodes_are_added_once(placement, cluster):
     found = scheduling(placement, cluster).get("tolerations", [])

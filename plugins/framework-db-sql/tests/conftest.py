@@ -16,6 +16,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A generated example may take long on a machine with much to do: how long, no test is about.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _PATIENCE = 30.0  # seconds for the server to come up
 _numbers = itertools.count()

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 from distributed.utils import json_load_robust
+from hypothesis import HealthCheck, settings
 
 from framework.engine.session import Session
 from framework.models import Function, FunctionMetadata
 from framework_runtime_dask import connections
 from framework_runtime_dask.options import DaskOptions
 from framework_runtime_dask.providers.local import LocalProvider
+
+# A generated example may take long on a machine with much to do: how long, no test is about.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items):

@@ -10,14 +10,13 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.errors import UsageError
 from framework.testing.running import submission
 from framework_runtime_job import indexes, items
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SHOW = "import json, sys\nprint(json.dumps(json.load(open(sys.argv[1]))))"
 
 
@@ -30,7 +29,6 @@ def _noise(size):
     return base64.b64encode(random.Random(1).randbytes(size)).decode()
 
 
-@unhurried
 @given(st.sets(st.integers(0, 200)))
 def test_sets_of_indexes_come_back(numbers):
     assert indexes.parse(indexes.write(numbers)) == numbers

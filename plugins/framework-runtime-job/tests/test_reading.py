@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework_run.digest import closed, hash_of
@@ -14,7 +14,6 @@ from framework_run.events import Producer
 from framework_run.frames import encode
 from framework_runtime_job.reading import Reader
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TOKEN = "0123456789abcdef"
 RUN = {"uid": "0198", "iteration": 0, "attempt": 1, "rank": 0}
 START = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
@@ -68,7 +67,6 @@ def _since(lines, since):
 texts = st.lists(st.text(max_size=9000), min_size=1, max_size=8)
 
 
-@unhurried
 @given(texts, st.sampled_from([0.0001, 0.3, 1.7]), st.lists(st.integers(1, 12), max_size=12))
 def test_wherever_a_reader_is_replaced_each_event_comes_once(lines, step, cuts):
     events = _run(lines)
@@ -89,7 +87,6 @@ def _moment(since):
     return datetime.fromisoformat(since[:26] + "+00:00") if since else START - timedelta(days=1)
 
 
-@unhurried
 @given(texts, st.integers(0, 60), st.integers(1, 3000))
 def test_whatever_is_cut_off_at_the_beginning_the_digest_brings_all_but_the_log(lines, cut, piece):
     events = _run(lines, digest=True)

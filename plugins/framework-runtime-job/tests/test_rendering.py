@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework.engine.defaults import under
@@ -21,7 +21,6 @@ from framework.testing.running import submission
 from framework_runtime_job.names import job_name, label
 from framework_runtime_job.runtime import JobRuntime
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 GOLDEN = Path(__file__).parent / "golden"
 UID = "0198f2f0-1111-7222-8333-444455556666"
 SIDECAR = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}  # a container that ends with the run's
@@ -202,7 +201,6 @@ def test_a_secret_without_a_key_is_refused(tmp_path):
         _runtime(tmp_path).render(planned)
 
 
-@unhurried
 @given(st.text(max_size=80), st.uuids(), st.integers(1, 99))
 def test_names_are_dns_labels_with_room_for_a_pods_own(name, uid, attempt):
     found = job_name({"name": name, "uid": str(uid), "attempt": attempt})
@@ -214,7 +212,6 @@ def test_names_are_dns_labels_with_room_for_a_pods_own(name, uid, attempt):
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-@unhurried
 @given(st.text(max_size=200))
 def test_labels_take_what_labels_may_have(text):
     found = label(text)

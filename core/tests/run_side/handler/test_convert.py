@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framework_run.convert import ConversionError, convert
@@ -50,7 +50,6 @@ class Options(TypedDict):
 
 
 # The first text that is drawn builds hypothesis' tables of Unicode, which takes seconds.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCALARS = {
     int: st.integers(),
@@ -114,21 +113,18 @@ def _same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right
 
 
-@unhurried
 @given(annotations_and_values())
 def test_a_value_comes_back_from_its_json_form(pair):
     annotation, value = pair
     assert _same(convert(json.loads(json.dumps(_json(value))), annotation), value)
 
 
-@unhurried
 @given(annotations_and_values())
 def test_a_value_that_is_right_already_stays_the_same(pair):
     annotation, value = pair
     assert _same(convert(value, annotation), value)
 
 
-@unhurried
 @given(st.sampled_from(list(SCALARS.items())).flatmap(lambda item: st.tuples(st.just(item[0]), item[1])))
 def test_a_scalar_comes_back_from_text(pair):
     annotation, value = pair
@@ -136,7 +132,6 @@ def test_a_scalar_comes_back_from_text(pair):
     assert _same(convert(text, annotation, raw=True), value)
 
 
-@unhurried
 @given(annotations_and_values())
 def test_a_container_comes_back_from_json_text(pair):
     annotation, value = pair
