@@ -18,7 +18,7 @@ from framework.runtimes import RuntimeContext
 
 @pytest.fixture
 def run(home, tmp_path):
-    """Follows a run or a map of a function that takes a while; gives its document and what was said beside it."""
+    """Runs a function that takes a while, or maps it; gives its document and what was said beside it."""
     (tmp_path / "job.py").write_text("import time\ndef main(n=0):\n    time.sleep(12)\n    return n\n")
     (tmp_path / "items.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(6)))
     program = Path(sys.executable).parent / "framework"
@@ -48,6 +48,14 @@ def test_a_map_that_no_node_has_room_for_says_so_once(run):
     assert document["status"]["results"] == {"completed": 0, "failed": 6}, said
     assert said.count(" wait: Unschedulable") == 1, said
     assert "6 pods of job-" in said
+
+
+def test_who_comes_later_to_a_map_is_told_as_well(run, home):
+    document, _ = run("--map", "items.jsonl", "--request", "cpu=500", "--set", "life.timeouts.pending=25", "--detach")
+    program, env = Path(sys.executable).parent / "framework", {**os.environ, "FRAMEWORK_HOME": str(home)}
+    looks = [program, "logs", "-f", document["metadata"]["uid"]]
+    looked = subprocess.run(looks, env=env, capture_output=True, text=True, timeout=200, check=True)
+    assert looked.stderr.count("6 pods of job-") == looked.stderr.count(" wait: Unschedulable") == 1, looked.stderr
 
 
 def test_a_map_that_a_quota_slows_says_so_once_and_comes_to_its_end(run, narrow):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import signal
+import time
 import zlib
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from framework.databases import RunQuery
 from framework.engine import map_again, map_there
 from framework.engine.collect import collect
+from framework.engine.following import followed
 from framework.engine.map_plan import plan_map
 from framework.engine.mapping import execute_map
 from framework.engine.request import RunRequest
@@ -202,6 +204,21 @@ def test_who_follows_a_map_that_another_has_followed_takes_on_its_repeats(sessio
     assert WORLD.started == [(0, 1), (1, 1)]
     assert collected(Session(plugins=session.plugins), run)["status"]["results"] == {"completed": 2, "failed": 0}
     assert WORLD.started[2:] == [(0, 2), (0, 3)]
+
+
+def test_who_only_looks_follows_the_map_as_it_goes_and_its_repeats(session, mapped, monkeypatch):
+    WORLD.completes = {0: 2}
+    run = mapped(2, retry=RETRY, watch=False)
+    asked = []
+    follow = ManyRuntime.follow
+    monkeypatch.setattr(ManyRuntime, "follow", lambda *args, wait=True: asked.append(wait) or follow(*args, wait=wait))
+    with followed(session, [run["metadata"]["uid"]]) as followers:
+        deadline = time.monotonic() + 60
+        while not followers.is_over:
+            assert time.monotonic() < deadline
+            followers.wait(0.1)
+    assert session.database.run(run["metadata"]["uid"])["status"]["results"] == {"completed": 2, "failed": 0}
+    assert asked[0], "it is not only looked at now and then"
 
 
 def test_ctrl_c_is_noted_so_that_nobody_repeats_what_was_asked_to_end(session, mapped):

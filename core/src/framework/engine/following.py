@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from framework.engine.collect import collect
 from framework.engine.execute import Follower
+from framework.engine.map_there import MapFollower
+from framework.engine.notifications import tell
 from framework.engine.retrying import start_due
 from framework.errors import FrameworkError
 from framework.models.causes import ENDED
@@ -16,6 +18,8 @@ from framework.models.causes import ENDED
 if TYPE_CHECKING:
     from framework.databases import ActiveRun
     from framework.engine.session import Session
+    from framework.runtimes import Handle
+    from framework_run.events import Event
 
 _PAUSE: Final = 0.3  # seconds between two looks at a run that nothing can be awaited of
 _AFTER_A_PROBLEM: Final = 2.0  # seconds until it is tried again
@@ -110,20 +114,39 @@ class Followers:
         """Follow a run as far as it goes now."""
         handle = active.handle
         try:
-            if handle is None or handle["kind"] in ("inline", "map") or active.document["spec"].get("map"):
+            if handle is None or handle["kind"] in ("inline", "map"):
                 with self._lock:
                     collect(self._session)
                 self._stop.wait(_PAUSE)
                 return
-            runtime = self._session.runtime(handle["kind"])
-            follower = Follower(
-                self._session, runtime, active.uid, handle, lambda _event: self._news.set(), cursor=active.cursor
-            )
-            document = follower.follow_while(lambda: not self._stop.is_set())
-            if not self._stop.is_set() and not start_due(self._session, document):
-                self._stop.wait(0.0 if document["status"].get("state") in ENDED else _PAUSE)
+            if active.document["spec"].get("map"):
+                self._follow_map(active, handle)
+            else:
+                self._follow_run(active, handle)
             self.problems.pop(active.uid, None)
         except FrameworkError as error:
             self.problems[active.uid] = error.message
             self._news.set()
             self._stop.wait(_AFTER_A_PROBLEM)
+
+    def _follow_run(self, active: ActiveRun, handle: Handle) -> None:
+        runtime = self._session.runtime(handle["kind"])
+        follower = Follower(self._session, runtime, active.uid, handle, self._heard, cursor=active.cursor)
+        document = follower.follow_while(self._is_wanted)
+        if self._is_wanted() and not start_due(self._session, document):
+            self._stop.wait(0.0 if document["status"].get("state") in ENDED else _PAUSE)
+
+    def _follow_map(self, active: ActiveRun, handle: Handle) -> None:
+        """A map that its kind has started as one: who follows it live is told why its items wait."""
+        runtime = self._session.runtime(handle["kind"])
+        follower = MapFollower(self._session, runtime, active.document, handle, self._heard, cursor=active.cursor)
+        if follower.follow_while(self._is_wanted):
+            tell(self._session, self._session.database.run(active.uid))
+        else:
+            self._stop.wait(_PAUSE)
+
+    def _heard(self, _event: Event) -> None:
+        self._news.set()
+
+    def _is_wanted(self) -> bool:
+        return not self._stop.is_set()

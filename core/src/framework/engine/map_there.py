@@ -15,6 +15,8 @@ from framework.models.causes import ENDED
 from framework_run.events import Event, observed_end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from framework.databases import ActiveRun, Document
     from framework.engine.listening import OnEvent
     from framework.engine.map_plan import PlannedMap
@@ -115,6 +117,20 @@ class MapFollower:
             except KeyboardInterrupt:
                 self._interrupts += 1
 
+    def follow_while(self, is_wanted: Callable[[], bool]) -> bool:
+        """Follow what the kind has started as one for as long as it is wanted and goes on; nobody is asked to end.
+
+        Args:
+            is_wanted: Is asked at least every second or so.
+
+        Returns:
+            Whether the map has ended.
+        """
+        self._bring(wait=True, is_wanted=is_wanted)
+        if is_wanted():
+            self._repeat()
+        return self.conclude()
+
     def catch_up(self, *, repeat: bool = True) -> bool:
         """Bring in what is there now; whether the map has ended.
 
@@ -179,7 +195,7 @@ class MapFollower:
         self._apply({uid: [observed_end({"uid": uid, "attempt": n}, end)] for uid, (n, end) in known.items()})
         return len(known) == len(others)
 
-    def _bring(self, *, wait: bool) -> None:
+    def _bring(self, *, wait: bool, is_wanted: Callable[[], bool] = lambda: True) -> None:
         for events, cursor in self._runtime.follow(self._handle, self._cursor, wait=wait):
             batches: dict[str, list[Event]] = {}
             for event in events:
@@ -190,6 +206,8 @@ class MapFollower:
                 self._progress(cursor)
             for event in events:
                 self._tell(event)
+            if not is_wanted():
+                return
             if wait:
                 self._repeat()
 
