@@ -106,7 +106,7 @@ def test_a_detached_map_is_collected_and_a_pod_that_is_taken_away_fails_its_item
 def test_items_of_a_detached_map_whose_pods_are_gone_have_the_cause_that_the_events_tell(
     cli, tmp_path, kubectl, *, slot, urgent, until
 ):
-    """One is preempted, one is evicted by the API, of which there is no event; each is gone when somebody looks."""
+    """One is preempted, one is evicted by the API, which its node alone tells; each is gone when somebody looks."""
     words = ("--parallelism", "1", "--request", f"{slot}=1", "--detach")
     run = _map(cli, tmp_path, [{"n": 0, "how": "sleep"}, {"n": 1, "how": "sleep"}, {"n": 2}], *words)
     selector = f"framework/run={run['metadata']['uid']}"
@@ -132,6 +132,7 @@ def test_items_of_a_detached_map_whose_pods_are_gone_have_the_cause_that_the_eve
     found = [item["status"] for item in _items(cli, run)]
     assert [each.get("cause") for each in found] == ["Preempted", "Lost", None], found
     assert found[0]["message"].startswith("Preempted by pod "), found[0]
+    assert found[1]["message"].startswith("its pod was deleted or evicted while it ran: its node "), found[1]
 
 
 @pytest.mark.xdist_group("second-node")
@@ -158,6 +159,32 @@ def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, seco
     assert [(each["cause"], "a taint that it does not tolerate" in each["message"]) for each in found] == [
         ("Preempted", True)
     ] * 2
+
+
+@pytest.mark.xdist_group("second-node")
+def test_a_detached_map_whose_node_is_drained(cli, tmp_path, kubectl, second_node, until):
+    words = (
+        f"placement.node_selector={{kubernetes.io/hostname: {second_node}}}",
+        "placement.tolerations=[{key: framework/tests, operator: Exists}]",
+    )
+    given = [word for setting in words for word in ("--set", setting)]
+    run = _map(cli, tmp_path, [{"n": 0, "how": "sleep"}, {"n": 1, "how": "sleep"}], *given, "--detach")
+    selector = f"framework/run={run['metadata']['uid']}"
+
+    def status():
+        return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
+
+    until(lambda: status().get("ready") == 2)
+    kubectl("drain", second_node, f"--pod-selector={selector}", "--force", "--grace-period=5")
+    try:
+        until(lambda: status().get("failedIndexes") == "0,1")
+        _ended(cli, run)
+    finally:
+        kubectl("uncordon", second_node)
+    found = [item["status"] for item in _items(cli, run)]
+    assert [(each["cause"], f"{second_node} is being drained" in each["message"]) for each in found] == [
+        ("Preempted", True)
+    ] * 2, found
 
 
 def test_a_map_is_asked_to_end(cli, tmp_path, kubectl):

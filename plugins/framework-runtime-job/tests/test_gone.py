@@ -13,19 +13,21 @@ from framework_runtime_job.places import Place
 
 RUN = {"namespace": "n", "job": "train-1", "run": {"uid": "u", "attempt": 1}, "token": "t"}
 MAP = {**RUN, "uids": ["u0", "u1", "u2", "u3"]}
+KILLED = ("Killing", "Stopping container run")
 MARKED = ("TaintManagerEviction", "Marking for deletion Pod n/p")
 
 
 def _event(pod, reason, message, at="2026-11-29T09:01:04Z"):
     involved = {"kind": "Pod", "name": pod, "uid": f"uid-of-{pod}"}
-    return {"involvedObject": involved, "reason": reason, "message": message, "lastTimestamp": at, "metadata": {}}
+    told = {"reason": reason, "message": message, "lastTimestamp": at, "source": {"host": "node1"}}
+    return {"involvedObject": involved, "metadata": {}, **told}
 
 
 class Cluster:
     """A cluster with events, one Job, and as many pods as are given."""
 
-    def __init__(self, *events, job=None, pods=(), may=True):
-        self._events, self._job, self._pods, self._may = events, job, list(pods), may
+    def __init__(self, *events, job=None, pods=(), may=True, node=None):
+        self._events, self._job, self._pods, self._may, self._node = events, job, list(pods), may, node
 
     def list(self, path, fieldSelector="", **_query):  # noqa: N803  the API's own name
         if not path.endswith("events"):
@@ -40,8 +42,8 @@ class Cluster:
         flat["reason"] = event["reason"]
         return all(flat[name] == value for name, value in asked.items())
 
-    def find(self, _path):
-        return self._job
+    def find(self, path):
+        return self._node if path == "/api/v1/nodes/node1" else self._job
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,9 @@ class Cluster:
         ([("NodeNotReady", "Node is not ready"), MARKED], "Lost", "its node does not answer any more: Node is not"),
         ([MARKED, ("TaintManagerEviction", "Cancelling deletion of Pod n/p")], None, ""),
         ([("NodeNotReady", "Node is not ready")], None, ""),
-        ([("Killing", "Stopping container run")], None, ""),
+        ([KILLED], "Lost", "deleted or evicted while it ran: its node node1 says Stopping container run"),
+        ([("Killing", "Stopping container side")], None, ""),
+        ([KILLED, ("Preempted", "Preempted by pod 8b92 on node node2")], "Preempted", "by pod 8b92"),
         ([], None, ""),
     ],
 )
@@ -65,6 +69,12 @@ def test_what_events_tell(said, cause, message):
     for end in (gone.end_of(api, Place(MAP), pod), gone.ends_of(api, MAP).get(0)):
         assert (end and end["cause"]) == cause
         assert message in (end or {"message": ""})["message"]
+
+
+def test_what_a_node_stops_that_is_closed_to_others_is_drained():
+    api = Cluster(_event("train-1-0-zh2l5", *KILLED), node={"spec": {"unschedulable": True}})
+    end = gone.ends_of(api, MAP)[0]
+    assert (end["cause"], "node1 is being drained" in end["message"]) == ("Preempted", True)
 
 
 def test_each_item_has_what_is_said_of_its_own_pod():
@@ -98,9 +108,17 @@ def test_items_of_a_map_whose_pods_are_gone():
     [
         ([("Evicted", "The node was low on resource: memory. ")], "Evicted", "low on resource"),
         ([], "Preempted", "DisruptionTarget"),
+        ([KILLED], "Preempted", "DisruptionTarget"),  # of which the Job says more than the node
     ],
 )
 def test_a_run_whose_pod_is_gone(events, cause, message):
     job = _failed("PodFailurePolicy", "Pod n/train-1-x2z85 has condition DisruptionTarget matching FailJob rule")
     end = pending_end(Cluster(*(_event("train-1-x2z85", *each) for each in events), job=job), RUN, None)
     assert (end["cause"], message in end["message"]) == (cause, True)
+
+
+def test_a_run_whose_pod_was_deleted_by_hand():
+    job = _failed("BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    end = pending_end(Cluster(_event("train-1-x2z85", *KILLED), job=job), RUN, None)
+    assert (end["cause"], "deleted or evicted while it ran" in end["message"]) == ("Lost", True)
+    assert "BackoffLimitExceeded" in pending_end(Cluster(job=job), RUN, None)["message"]

@@ -53,7 +53,7 @@ def _of_job(api: Api, handle: Handle, job: Json) -> Ending | None:
     end = causes.of_job(job)
     if end is None or end["cause"] == "Timeout":
         return end
-    return gone.ends_of(api, handle).get(handle.get("index", 0)) or end
+    return gone.end_of_run(api, handle, job)
 
 
 def _of_controller(api: Api, handle: Handle, job: Json) -> Ending | None:

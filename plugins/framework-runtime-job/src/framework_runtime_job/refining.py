@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from framework.runtimes import Handle
-from framework_run.ends import Ending
 from framework_run.events import Event
 from framework_runtime_job import causes, gone
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
@@ -32,7 +31,7 @@ def refined(api: Api, handle: Handle, pod: Json | None, event: Event) -> Event:
         if job is None or ABORT in job["metadata"].get("annotations", {}):
             return event
         pod = _settled(api, handle, pod)
-        end = _of_gone(api, handle, job) if pod is None else causes.disruption(pod, node_of(api, pod))
+        end = gone.end_of_run(api, handle, job) if pod is None else causes.disruption(pod, node_of(api, pod))
     except (Refused, Unreachable):
         return event  # as the run itself says
     if end is None or end["cause"] == "Lost":
@@ -40,10 +39,6 @@ def refined(api: Api, handle: Handle, pod: Json | None, event: Event) -> Event:
         message = "its pod was deleted, and not by the framework" if deleted else event["data"]["message"]
         return {**event, "data": {**event["data"], "message": message}}
     return {**event, "data": {**event["data"], **{name: end[name] for name in _FACTS}}}
-
-
-def _of_gone(api: Api, handle: Handle, job: Json) -> Ending | None:
-    return gone.ends_of(api, handle).get(handle.get("index", 0)) or causes.of_job(job)
 
 
 def _settled(api: Api, handle: Handle, pod: Json | None) -> Json | None:
