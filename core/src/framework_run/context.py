@@ -161,7 +161,7 @@ class Context:
             results: Name to value, as for `log_result`.
 
         Raises:
-            PackingError: JSON cannot carry a value; none of them is kept.
+            PackingError: JSON cannot carry a value, or it is too large; none of them is kept.
         """
         from framework_run.packing import plain_result
 
@@ -355,8 +355,16 @@ class Context:
         return self._packer
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
-        if self._emit is not None:
+        if self._emit is None:
+            return
+        try:
             self._emit(kind, data, self._child)
+        except ValueError as error:  # of a channel that takes no event of that size
+            if kind != "result":
+                raise
+            from framework_run.packing import too_large
+
+            raise too_large(data["values"], error) from None
 
     def __repr__(self) -> str:
         return f"<Context of run {self.name} {self.uid}>" if self._run else "<Context outside of a run>"

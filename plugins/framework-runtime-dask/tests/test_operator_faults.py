@@ -131,6 +131,21 @@ def test_it_is_listed_shown_used_again_and_closed(person):
     assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "faults"] == []
 
 
+def test_a_patch_with_a_field_that_the_cluster_does_not_know_is_refused(person):
+    patch = "patch={spec: {worker: {spec: {nodeSelektor: {a: b}}}}}"
+    said = person.call("run", "job.py:square", "-p", "n=4", "--kind", "dask", "-o", "cluster=odd", "-o", patch, code=1)
+    assert 'unknown field "spec.worker.spec.nodeSelektor"' in said
+    assert [it for it in person.call("dask", "cluster", "list", "--json") if it["cluster"] == "odd"] == []
+
+
+def test_a_registry_that_is_not_there_is_said_while_it_is_waited_for(person):
+    words = ("run", "job.py:square", "-p", "n=4", "--kind", "dask", "-o", "cluster=odd", "--image", "none.example/it:1")
+    said = person.call(*words, "--set", "spec.life.timeouts.image_pull=25", code=1)
+    line = next(line for line in said.splitlines() if line.startswith("the DaskCluster default/odd waits: "))
+    assert "none.example" in line
+    assert "failed: ImagePull" in said
+
+
 def test_a_handler_that_is_here_reaches_the_workers_by_a_port_of_its_own(person):
     run = person.run("job.py:many", "-p", "n=4", "-o", "driver=client")
     assert run["status"]["results"] == {"return": 14}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from framework_run import points, slot
+from framework_run import frames, points, slot
 from framework_run.channel import Channel, environment
 from framework_run.context import Context
 from framework_run.current import get
@@ -84,6 +84,23 @@ def test_a_result_that_json_cannot_carry_is_refused_with_the_mend(context, event
         context.log_results({"ok": 1, "s": {1}})
     assert "sorted" in caught.value.advice
     assert events == []
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_a_result_that_is_too_large_to_be_sent_is_refused_by_its_name_with_the_mend(format_):
+    text, said = "x" * (16 << 20), r"^result 'large': a result event of [\d,]+ bytes is too large"
+    large = text if format_ == "text" else [text]
+
+    def emit(kind, data, run):
+        frames.encode({"kind": kind, "data": data}, "token")
+
+    for keep in (
+        lambda context: context.log_results({"small": 1, "large": large}),
+        lambda context: context.keep_returned((1, large), ["small", "large"]),
+    ):
+        with pytest.raises(PackingError, match=said) as caught:
+            keep(Context(SUBMISSION, emit))
+        assert f"returns=['large:{format_}']" in caught.value.advice
 
 
 @pytest.mark.parametrize("key", ["", None, 3])

@@ -17,6 +17,10 @@ OfProvider = Callable[[str, float], str]
 
 _PATIENCE: Final = 1.0  # seconds for the word of a nanny, which comes by another way than that its worker is gone
 _PAUSE: Final = 0.1  # seconds between two looks
+_TASKS: Final = (
+    "A task of context.dask_client that calls sys.exit or os._exit, or crashes, ends its worker. If none does, look "
+    "for an operator, a memory killer or a restart, and run it again."
+)
 _LAST: Final = re.compile(r"task was (\S+?)\.(?:\s|\"|'|$)")  # in what a `KilledWorker` says
 
 
@@ -43,7 +47,7 @@ class Deaths:
         why = self._why(worker, since)
         if why:
             return ends.failed("OutOfMemory", f"its worker {worker} is gone: {why}", MORE)
-        return ends.lost(f"its worker {worker} is gone")
+        return _lost(f"its worker {worker} is gone")
 
     def of_task(self, text: str) -> Ending:
         """The end of a task that the scheduler gives up, because the workers that had it have died.
@@ -55,7 +59,7 @@ class Deaths:
         why = self._why(last.group(1), 0.0) if last else ""
         if why:
             return ends.failed("OutOfMemory", f"{why}: {text}", MORE)
-        return ends.lost(f"the workers that had it are gone, again and again: {text}")
+        return _lost(f"the workers that had it are gone, again and again: {text}")
 
     def _why(self, worker: str, since: float) -> str:
         if worker not in self._told:
@@ -67,3 +71,8 @@ class Deaths:
         while not (why := of_nanny(worker, self._client.get_events(RESTARTS))) and time.monotonic() < deadline:
             time.sleep(_PAUSE)
         return why
+
+
+def _lost(message: str) -> Ending:
+    """The end of what has gone with a worker: tasks of a handler may end it, as they run in its own process."""
+    return ends.failed("Lost", message, _TASKS)

@@ -165,9 +165,10 @@ class Api:
         items: list[Json] = self.get(path, labelSelector=selector)["items"]
         return items
 
-    def create(self, path: str, body: Json) -> Json:
-        """Create an object. Errors as `get`."""
-        document: Json = json.loads(self.call("POST", path, body=body))
+    def create(self, path: str, body: Json, *, strict: bool = False) -> Json:
+        """Create an object; ``strict`` where a field that the cluster does not know is an error. Errors as `get`."""
+        query = {"fieldValidation": "Strict"} if strict else None
+        document: Json = json.loads(self.call("POST", path, body=body, query=query))
         return document
 
     def patch(self, path: str, body: Json) -> Json:

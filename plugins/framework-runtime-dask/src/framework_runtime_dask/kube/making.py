@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 900.0  # seconds for a cluster to come up, whatever it waits for
 
 
-def make(site: Site, cluster: Json, scaler: Json | None, *, rescales: bool) -> tuple[Json, bool]:
+def make(site: Site, cluster: Json, scaler: Json | None, *, rescales: bool, is_patched: bool) -> tuple[Json, bool]:
     """Make a DaskCluster unless it is there.
 
     Args:
@@ -29,6 +29,7 @@ def make(site: Site, cluster: Json, scaler: Json | None, *, rescales: bool) -> t
         cluster: As it is to be.
         scaler: The autoscaler, if it has one.
         rescales: Whether one that is there is given as many workers; else it keeps those that it has.
+        is_patched: Whether a patch is in it: then it has no field that the Kubernetes cluster does not know.
 
     Returns:
         The object, and whether it was made here.
@@ -38,7 +39,7 @@ def make(site: Site, cluster: Json, scaler: Json | None, *, rescales: bool) -> t
     """
     while True:
         try:
-            made = site.api.create(site.paths.clusters, cluster)
+            made = site.api.create(site.paths.clusters, cluster, strict=is_patched)
         except ApiError as error:
             if not error.is_taken:
                 raise explained(error, site.api) from error

@@ -76,7 +76,8 @@ class OperatorProvider(Provider):
         cluster, *rest = manifests.manifests(function, options, namespace)
         site = Site(api, namespace, cluster["metadata"]["name"])
         self._seen.note(options.context, namespace)
-        made, is_ours = making.make(site, cluster, rest[0] if rest else None, rescales=is_told(function))
+        scaler, is_patched = rest[0] if rest else None, options.patch is not None
+        made, is_ours = making.make(site, cluster, scaler, rescales=is_told(function), is_patched=is_patched)
         try:
             patience = parse_timedelta(options.no_workers_timeout)
             making.wait(site, patience, function.spec.life.timeouts.image_pull, self._waits)
