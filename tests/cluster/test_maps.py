@@ -175,8 +175,8 @@ def test_a_detached_map_whose_node_is_drained(cli, tmp_path, kubectl, second_nod
         return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
 
     until(lambda: status().get("ready") == 2)
-    kubectl("drain", second_node, f"--pod-selector={selector}", "--force", "--grace-period=5")
     try:
+        kubectl("drain", second_node, f"--pod-selector={selector}", "--delete-emptydir-data", "--grace-period=5")
         until(lambda: status().get("failedIndexes") == "0,1")
         _ended(cli, run)
     finally:
