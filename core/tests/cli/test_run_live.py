@@ -29,6 +29,25 @@ def test_beside_a_json_document_everything_goes_to_standard_error(capfdbinary):
     assert capfdbinary.readouterr() == (b"", b"hello\n")
 
 
+def test_what_is_noted_behind_a_line_without_an_end_begins_one_of_its_own(capfdbinary):
+    live = Live(apart=True)
+    live(log("no end"))
+    live.finish()
+    live.finish()
+    live(log("to stderr", "stderr"))
+    live({"kind": "state", "data": {"message": "it waits"}})
+    live(log("whole\n"))
+    live.finish()
+    assert capfdbinary.readouterr() == (b"", b"no end\nto stderr\nit waits\nwhole\n")
+
+
+def test_bytes_that_go_to_a_file_get_no_line_end_of_ours(capfdbinary):
+    live = Live(apart=False)
+    live(log("no end"))
+    live.finish()
+    assert capfdbinary.readouterr() == (b"no end", b"")
+
+
 def test_progress_is_quiet_where_nobody_looks(capfdbinary):
     Live(apart=False)({"kind": "progress", "data": {"done": 1, "total": 2}})
     assert capfdbinary.readouterr() == (b"", b"")

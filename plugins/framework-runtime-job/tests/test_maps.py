@@ -219,6 +219,14 @@ def test_what_is_concluded_of_items_that_say_nothing(pods, job, alive, causes):
     assert {uid: end["cause"] for uid, end in seen.ends.items()} == causes
 
 
+def test_of_what_was_asked_to_end_it_is_said_whether_it_had_begun():
+    job = _job("", **{ABORT: "1"})
+    job["status"]["failedIndexes"] = "1"
+    said = {uid: end["message"] for uid, end in observation(FakeApi([], job=job), HANDLE).ends.items()}
+    assert said.pop("u1") == "it was asked to end, and its pod is gone with what it had to say"
+    assert set(said.values()) == {"it was asked to end before it began"}
+
+
 class _Made(FakeApi):
     """Keeps what is created; the Job is refused where that is asked for."""
 

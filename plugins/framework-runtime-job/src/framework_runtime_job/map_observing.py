@@ -14,12 +14,14 @@ from framework_run.ends import Ending
 from framework_runtime_job import causes, gone
 from framework_runtime_job.api import Api, Json, Refused, Unreachable
 from framework_runtime_job.following import begun, terminated
+from framework_runtime_job.indexes import parse
 from framework_runtime_job.map_pods import index_of
 from framework_runtime_job.observing import is_same_place
 from framework_runtime_job.pending import ABORT, pending_end
 from framework_runtime_job.places import Place
 
 _OVER: Final = ("Complete", "Failed")
+_SILENT: Final = ends.aborted("it was asked to end, and its pod is gone with what it had to say")
 
 
 def item_handle(handle: Handle, index: int) -> Handle:
@@ -44,6 +46,8 @@ def observation(api: Api, handle: Handle) -> Observation:
         # What has begun and is there is to be read first; it says how it ended itself.
         idle = {at: uid for at, uid in enumerate(handle["uids"]) if at not in pods or not begun(pods[at])}
         taken = gone.ends_of(api, handle) if idle and end["cause"] == "Lost" else {}
+        failed = parse(job.get("status", {}).get("failedIndexes") or "") if end["cause"] == "Aborted" else set()
+        taken |= dict.fromkeys(failed, _SILENT)  # these had begun
         return Observation(alive=False, ends={uid: taken.get(at, end) for at, uid in idle.items()})
     except (Unreachable, Refused):
         return Observation(alive=None)

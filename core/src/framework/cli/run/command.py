@@ -194,7 +194,7 @@ def watch_run(session: Session, planned: Planned, *, as_json: bool) -> tuple[Doc
         try:
             document = complete_run(execute(session, planned, on_event=live))
         finally:
-            live.close()
+            live.finish()
     if as_json:
         write_json(document)
     debugged = planned.request.pdb  # then the traceback was said where the debugger began

@@ -29,6 +29,8 @@ class Live:
         self._out: BinaryIO | None = sys.stderr.buffer if apart else sys.stdout.buffer
         self._err: BinaryIO | None = sys.stderr.buffer
         self._said = b""
+        self._apart = apart
+        self._torn = False  # the last line of what is read together with the notes has no end
         self._terminal = sys.stderr.isatty()
         self._drawn = False
         self._next = 0.0
@@ -41,7 +43,7 @@ class Live:
         elif event["kind"] == "progress" and self._terminal:
             self._progress(event["data"])
         elif event["kind"] == "state" and event["data"].get("message"):
-            self.close()
+            self.finish()
             note(one_line(event["data"]["message"]))
 
     def close(self) -> None:
@@ -51,6 +53,13 @@ class Live:
             sys.stderr.flush()
             self._drawn = False
 
+    def finish(self) -> None:
+        """As `close`, and end the line that the run has left open, so that what is noted begins one of its own."""
+        self.close()
+        if self._torn:
+            note("")
+            self._torn = False
+
     def has_said(self, text: str) -> bool:
         """Whether a text has just been printed, as the user's traceback has that the run itself wrote."""
         return text.strip().encode("utf-8", "surrogateescape") in self._said
@@ -58,7 +67,10 @@ class Live:
     def _log(self, data: dict[str, Any]) -> None:
         self.close()
         content = str(data.get("text", "")).encode("utf-8", "surrogateescape")
-        if data.get("stream") == "stdout":
+        is_out = data.get("stream") == "stdout"
+        if content and (self._apart or not is_out or (self._terminal and sys.stdout.isatty())):
+            self._torn = not content.endswith(b"\n")
+        if is_out:
             self._out = _write(self._out, content)
         else:
             self._said = (self._said + content)[-_REMEMBERED:]
