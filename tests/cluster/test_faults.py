@@ -233,6 +233,16 @@ def _runs(kubectl, live):
     return "Running" in kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].status.phase}")
 
 
+def test_a_pod_that_is_removed_before_anybody_has_read_what_it_gave(start, kubectl, until):
+    live = start("def main(): return 1", detached=True)
+    selector = f"framework/run={live.submission.uid}"
+    until(lambda: kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"].get("completionTime"))
+    kubectl("delete", "pods", "-l", selector)
+    ran = live.finish()
+    assert (ran.state, ran.cause) == ("failed", "Lost"), ran
+    assert "its Job is complete" in ran.status["message"]
+
+
 def test_a_run_that_is_aborted_before_its_interpreter_answers(start, kubectl):
     """The first process of a container gets no signal that it has no answer to yet."""
     begin = "import os, sys, time; time.sleep(4); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"

@@ -8,6 +8,7 @@ from framework_runtime_job import gone
 from framework_runtime_job.api import Refused
 from framework_runtime_job.map_observing import observation
 from framework_runtime_job.names import INDEX
+from framework_runtime_job.observing import observation as run_observation
 from framework_runtime_job.pending import pending_end
 from framework_runtime_job.places import Place
 
@@ -122,3 +123,12 @@ def test_a_run_whose_pod_was_deleted_by_hand():
     end = pending_end(Cluster(_event("train-1-x2z85", *KILLED), job=job), RUN, None)
     assert (end["cause"], "deleted or evicted while it ran" in end["message"]) == ("Lost", True)
     assert "BackoffLimitExceeded" in pending_end(Cluster(job=job), RUN, None)["message"]
+
+
+def test_a_run_that_completed_and_whose_pod_was_removed_before_anybody_looked_is_over():
+    """As a node does that an autoscaler takes away: it went on for ever."""
+    conditions = [{"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")]
+    job = {"metadata": {"uid": "j", "creationTimestamp": "t"}, "status": {"conditions": conditions}}
+    seen = run_observation(Cluster(job=job), RUN)
+    assert (seen.alive, seen.end["cause"]) == (False, "Lost")
+    assert seen.end["message"] == "its Job is complete, and its pod is gone with what it had to say"

@@ -49,7 +49,10 @@ def pending_end(api: Api, handle: Handle, pod: Json | None) -> Ending | None:
 
 
 def _of_job(api: Api, handle: Handle, job: Json) -> Ending | None:
-    """The end of a Job that has failed: of who took its pod away, events tell more than it does."""
+    """The end of a Job that is over: of who took its pod away, events tell more than it does."""
+    conditions = job.get("status", {}).get("conditions", [])
+    if any(each["type"] == "Complete" and each["status"] == "True" for each in conditions):
+        return ends.lost("its Job is complete, and its pod is gone with what it had to say")
     end = causes.of_job(job)
     if end is None or end["cause"] == "Timeout":
         return end
