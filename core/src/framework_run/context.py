@@ -355,16 +355,8 @@ class Context:
         return self._packer
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:
-        if self._emit is None:
-            return
-        try:
+        if self._emit is not None:
             self._emit(kind, data, self._child)
-        except ValueError as error:  # of a channel that takes no event of that size
-            if kind != "result":
-                raise
-            from framework_run.packing import too_large
-
-            raise too_large(data["values"], error) from None
 
     def __repr__(self) -> str:
         return f"<Context of run {self.name} {self.uid}>" if self._run else "<Context outside of a run>"

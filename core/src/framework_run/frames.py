@@ -34,13 +34,13 @@ def encode(event: Event, token: str) -> list[bytes]:
         Frames of at most `LIMIT` bytes each, to be written one write each, in order.
 
     Raises:
-        ValueError: Its text is longer than `MAX_MESSAGE`.
+        ValueError: Its text is longer than `MAX_MESSAGE`; `PackingError` of a result.
     """
     text = json.dumps(event, separators=(",", ":")).encode("ascii")
     if len(text) > MAX_MESSAGE:
-        raise ValueError(
-            f"a {event.get('kind', '')} event of {len(text):,} bytes is too large ({MAX_MESSAGE:,} at most)"
-        )
+        from framework_run.oversize import too_large
+
+        raise too_large(event, len(text), MAX_MESSAGE)
     head = _MARK + token.encode("ascii") + b" "
     name = f"{os.getpid():x}.{_salt}.{next(_counter):x}".encode()
     room = LIMIT - len(head) - len(name) - len("CRC32678  9999999/9999999 \n")

@@ -142,16 +142,6 @@ def plain_result(key: str, value: Any) -> Any:
         raise PackingError(f"result {key!r}: {error}", advice=_mend(value)) from None
 
 
-def too_large(values: dict[str, Any], error: ValueError) -> PackingError:
-    """The error of results that cannot be sent, by the name of the largest."""
-    import json
-
-    key = max(values, key=lambda each: len(json.dumps(values[each])))
-    format_ = "text" if isinstance(values[key], str) else "json"
-    advice = f"Keep it as an artifact, as in returns=['{key}:{format_}'], or by context.log_artifact."
-    return PackingError(f"result {key!r}: {error}", advice=advice)
-
-
 class _Folder:
     """A temporary folder that is gone afterwards, whatever happens."""
 
