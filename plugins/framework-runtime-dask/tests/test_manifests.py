@@ -239,6 +239,11 @@ def test_any_name_becomes_one_that_kubernetes_takes_and_two_stay_two(first, seco
     assert (made[0] == made[1]) == (first == second)
 
 
+def _memory(function, memory, limit):
+    function.spec.options.update(memory=memory)
+    function.spec.resources.limits.update(memory=limit)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -248,6 +253,7 @@ def test_any_name_becomes_one_that_kubernetes_takes_and_two_stay_two(first, seco
         (lambda made: setattr(made.spec.scale, "replicas", 0), "spec.scale.replicas is 0"),
         (lambda made: made.spec.options.update(memory="1MB"), "needs 128MiB"),
         (lambda made: made.spec.resources.limits.update(memory="64Mi"), r"spec\.resources\.limits\.memory is '64Mi'"),
+        (lambda made: _memory(made, "1GiB", limit="1000Mi"), r"options\.memory is '1GiB'.*limits\.memory '1000Mi'"),
         (lambda made: made.spec.options.update(security={"secret": "it"}), "no certificate of its own"),
         (lambda made: made.spec.options.update(service="Ingress"), "service"),
     ],

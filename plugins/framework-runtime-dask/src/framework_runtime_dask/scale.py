@@ -54,14 +54,17 @@ def is_told(function: Function) -> bool:
     return not (scale.replicas is None and scale.min_replicas is None and scale.max_replicas is None)
 
 
-def check_memory(text: str) -> None:
+def check_memory(text: str) -> int | None:
     """Check the memory of a worker.
+
+    Returns:
+        It, in bytes; None where nothing is said.
 
     Raises:
         UsageError: It is no size, or too small for a worker of Dask.
     """
     if not text:
-        return
+        return None
     from dask.utils import parse_bytes
 
     try:
@@ -69,17 +72,25 @@ def check_memory(text: str) -> None:
     except (ValueError, TypeError):
         raise UsageError(f"options.memory is {text!r}", advice="Write a size: 2GiB, 500MB.") from None
     _check_size("options.memory", text, size, "-o memory=512MiB")
+    return int(size)
 
 
-def check_limit(function: Function) -> None:
-    """Check the limit of a worker's pod.
+def check_memory_of_pod(function: Function, text: str) -> None:
+    """Check the memory of a worker that has a pod, and the pod's own limit.
 
     Raises:
-        UsageError: Its memory is too small for a worker of Dask.
+        UsageError: One of them is too small for a worker of Dask, or the pod may have less than its worker.
     """
-    memory = function.spec.resources.limits.get("memory")
-    if memory is not None:
-        _check_size("spec.resources.limits.memory", memory, parse(memory), "--limit memory=512Mi")
+    size, limit = check_memory(text), function.spec.resources.limits.get("memory")
+    if limit is None:
+        return
+    _check_size("spec.resources.limits.memory", limit, parse(limit), "--limit memory=512Mi")
+    if size is not None and size > parse(limit):
+        raise UsageError(
+            f"options.memory is {text!r}, and spec.resources.limits.memory {limit!r}: the worker's pod would be ended "
+            "before the worker knows that its memory is full",
+            advice="Leave options.memory out: a worker keeps to the limit of its pod.",
+        )
 
 
 def _check_size(name: str, given: object, size: float | Fraction, mend: str) -> None:

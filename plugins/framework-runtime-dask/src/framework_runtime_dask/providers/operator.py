@@ -19,7 +19,7 @@ from framework_runtime_dask.kube.site import LOOK, Site
 from framework_runtime_dask.kube.trouble import is_ready, out_of_memory, trouble
 from framework_runtime_dask.kube.waits import Waits
 from framework_runtime_dask.provider import Place, Provider
-from framework_runtime_dask.scale import check_limit, check_memory, is_told, workers
+from framework_runtime_dask.scale import check_memory_of_pod, is_told, workers
 from framework_runtime_dask.seen import Seen
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class OperatorProvider(Provider):
             UsageError: The scale, the memory, the image, the placement, a volume, a secret or a certificate is wrong.
         """
         workers(function, unless=1)
-        check_memory(options.memory)
-        check_limit(function)
+        check_memory_of_pod(function, options.memory)
         manifests.image_of(function, options)
         pods.check(function, options)
         security.check(options.security, "operator")
