@@ -62,7 +62,8 @@ def mapped(session, tmp_path):
         planned = plan_map(session, request, items, parallelism)
         return execute_map(session, planned, watch=watch, on_event=on_event)
 
-    return start
+    yield start
+    (tmp_path / "open").touch()  # a test that failed leaves no items that hold the places of the shared cluster
 
 
 def items_of(session, run):
@@ -296,9 +297,10 @@ def test_the_client_may_go_and_another_collects(session, mapped):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_worker_that_is_killed_neither_loses_nor_doubles(session, mapped, tmp_path):
     run = mapped([{"n": n, "gate": str(tmp_path)} for n in range(16)], watch=False)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while len(list(tmp_path.glob("begun-*"))) < 8:
         assert time.monotonic() < deadline
         time.sleep(0.05)
