@@ -135,8 +135,9 @@ def test_items_of_a_detached_map_whose_pods_are_gone_have_the_cause_that_the_eve
     assert found[1]["message"].startswith("its pod was deleted or evicted while it ran: its node "), found[1]
 
 
-@pytest.mark.xdist_group("second-node")
-def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, second_node, until):
+@pytest.fixture
+def two_there(cli, tmp_path, kubectl, second_node, until):
+    """A detached map of two that sleep on the second node: its run, and what asks for its Job's status."""
     there = [
         f"placement.node_selector={{kubernetes.io/hostname: {second_node}}}",
         "placement.tolerations=[{key: framework/tests, operator: Exists}]",
@@ -149,6 +150,12 @@ def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, seco
         return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
 
     until(lambda: status().get("ready") == 2)
+    return run, status
+
+
+@pytest.mark.xdist_group("second-node")
+def test_a_detached_map_whose_node_is_given_a_taint(cli, kubectl, second_node, two_there, until):
+    run, status = two_there
     kubectl("taint", "node", second_node, "framework.test/gone=now:NoExecute")
     try:
         until(lambda: status().get("failedIndexes") == "0,1")
@@ -162,19 +169,9 @@ def test_a_detached_map_whose_node_is_given_a_taint(cli, tmp_path, kubectl, seco
 
 
 @pytest.mark.xdist_group("second-node")
-def test_a_detached_map_whose_node_is_drained(cli, tmp_path, kubectl, second_node, until):
-    words = (
-        f"placement.node_selector={{kubernetes.io/hostname: {second_node}}}",
-        "placement.tolerations=[{key: framework/tests, operator: Exists}]",
-    )
-    given = [word for setting in words for word in ("--set", setting)]
-    run = _map(cli, tmp_path, [{"n": 0, "how": "sleep"}, {"n": 1, "how": "sleep"}], *given, "--detach")
+def test_a_detached_map_whose_node_is_drained(cli, kubectl, second_node, two_there, until):
+    run, status = two_there
     selector = f"framework/run={run['metadata']['uid']}"
-
-    def status():
-        return kubectl("get", "jobs", "-l", selector, "-o", "json")["items"][0]["status"]
-
-    until(lambda: status().get("ready") == 2)
     try:
         kubectl("drain", second_node, f"--pod-selector={selector}", "--delete-emptydir-data", "--grace-period=5")
         until(lambda: status().get("failedIndexes") == "0,1")
